@@ -1,0 +1,3 @@
+"""calcd: a network calculator daemon, and its client."""
+
+__version__ = "0.1.0"
