@@ -1,0 +1,3 @@
+from calcd.supervisor.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,89 @@
+"""The connections: each one's line when it opens and when it ends, and the sums."""
+
+import os
+import signal
+import time
+from typing import NamedTuple
+
+from calcd.config import LogConnections
+from calcd.handler import report
+from calcd.handler.report import Ending
+from calcd.supervisor import messages
+from calcd.supervisor.counters import Counters
+from calcd.supervisor.log import Log
+
+_ENDINGS = {
+    Ending.QUIT: "quit",
+    Ending.CLIENT_CLOSED: "closed by client",
+    Ending.TRUNCATED: "truncated frame",
+    Ending.DIVISION_BY_ZERO: "division by zero",
+    Ending.UNKNOWN_OPERATION: "unknown operation",
+    Ending.CONNECTION_LOST: "connection lost",
+    Ending.DRAINED: "closed by calcd, which stops",
+}
+_GOOD_ENDINGS = frozenset({Ending.QUIT, Ending.CLIENT_CLOSED, Ending.DRAINED})
+
+
+class Session(NamedTuple):
+    """A connection that is open."""
+
+    number: int  # unique for as long as the supervisor lives
+    peer: str
+    handler: int  # its PID
+    opened: float  # time.monotonic()
+
+
+class Accounts:
+    def __init__(self, log: Log, wanted: LogConnections) -> None:
+        self.counters = Counters()
+        self.wanted = wanted
+        self._log = log
+
+    def opened(self, peer: str, handler: int) -> Session:
+        self.counters.connections += 1
+        session = Session(self.counters.opened, peer, handler, time.monotonic())
+        if self.wanted == LogConnections.ALL:
+            self._log.write(messages.CONNECTION_OPENED, session=session.number, peer=peer, handler=handler)
+        return session
+
+    def ended(self, session: Session, wait_status: int, seconds: float, record: bytes) -> None:
+        """wait_status is wait(2)'s, record the handler's report; empty when it died before it could."""
+        if record:
+            _, end, requests, received, sent = report.decode(record)
+            ending, is_good = _ENDINGS[end], end in _GOOD_ENDINGS
+        else:
+            requests = received = sent = 0
+            ending, is_good = describe(wait_status), False
+        # The protocol ends a connection at its first error.
+        errors = 0 if is_good else 1
+        counters = self.counters
+        counters.connections -= 1
+        counters.served += 1
+        counters.requests += requests
+        counters.errors += errors
+        counters.received += received
+        counters.sent += sent
+        if self.wanted == LogConnections.ALL or (self.wanted == LogConnections.ERRORS and not is_good):
+            self._log.write(
+                messages.CONNECTION_ENDED if record else messages.HANDLER_DIED,
+                session=session.number,
+                peer=session.peer,
+                handler=session.handler,
+                duration=f"{seconds:.6f}",
+                ending=ending,
+                requests=requests,
+                errors=errors,
+                received=received,
+                sent=sent,
+            )
+
+
+def describe(wait_status: int) -> str:
+    """For example "killed by signal 9 (SIGKILL)"."""
+    code = os.waitstatus_to_exitcode(wait_status)
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return f"killed by signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:  # a real-time signal
+        return f"killed by signal {-code}"

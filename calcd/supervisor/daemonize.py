@@ -1,0 +1,128 @@
+"""Going to the background, and telling who started calcd how that went: daemon(7), "SysV daemons".
+
+1.  python-daemon double-forks, but its DaemonContext.open() lets the caller go on before the daemon
+    serves. So the caller, the launcher, forks once more, and stays until the daemon says through a pipe
+    that it serves, or why not.
+2.  python-daemon must be told to detach: by itself it does not where the parent is PID 1, which is
+    what starts a service.
+3.  Under systemd it is the launcher that says READY=1, and MAINPID= with it, while it still is the main
+    process: NotifyAccess=main takes neither from a daemon that systemd does not know yet, and the daemon
+    would have to wait for the launcher's end to be known.
+"""
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Protocol, TextIO
+
+from calcd.supervisor import notify
+from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.pidfile import Pidfile
+
+# More than supervisor and listener ever have open; a connection's is in its handler.
+_MAX_OPEN_FILES = 4096
+
+
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+def clean_inheritance() -> None:
+    """Gets rid of what the caller happened to leave to calcd: steps 2 to 4 of daemon(7), and more."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
+        # The last two Python ignores, to turn them into errors of the call. An ignored SIGCHLD (a
+        # caller's habit) would reap the handlers unseen, and nohup's SIGHUP make a reload impossible.
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    kept = ("PATH", "LANG", "TZ", "NOTIFY_SOCKET", "JOURNAL_STREAM")
+    for name in list(os.environ):
+        if name not in kept and not name.startswith("LC_"):
+            del os.environ[name]
+    # python-daemon 2.3.2 makes a set of all file descriptors that could be open when it is imported: 42
+    # to 145 MB at the hard limits that systems have.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard > _MAX_OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, _MAX_OPEN_FILES), _MAX_OPEN_FILES))
+
+
+def open_standard_streams() -> None:
+    """Where the caller closed one of 0, 1 and 2, a socket would get that number, and messages with it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the life of the process
+
+
+def context(
+    *,
+    detach: bool,
+    keep_open: Sequence[HasFileno],
+    stderr: TextIO | None,
+    pidfile: Pidfile | None,
+) -> contextlib.AbstractContextManager[object]:
+    """python-daemon's context: in it, this is the daemon. stderr None is /dev/null."""
+    import daemon  # noqa: PLC0415 - after clean_inheritance()
+
+    return daemon.DaemonContext(  # type: ignore[no-any-return] # has no types
+        detach_process=detach,
+        working_directory="/",
+        umask=0,
+        files_preserve=list(keep_open),
+        pidfile=pidfile,
+        stderr=stderr,
+        signal_map={},  # the supervisor has its own
+        initgroups=False,  # the identity is taken on already: calcd.supervisor.privileges
+    )
+
+
+class Launch:
+    """The pipe between the launcher and its daemon."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    def fileno(self) -> int:
+        return self._pipe
+
+    def succeeded(self) -> None:
+        """The daemon serves. Raises BrokenPipeError when the launcher was interrupted."""
+        os.write(self._pipe, bytes([ExitStatus.OK]) + str(os.getpid()).encode())
+        os.close(self._pipe)
+
+    def failed(self, failure: Failure) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._pipe, bytes([failure.status]) + str(failure).encode(errors="replace"))
+
+
+def launch(daemon: Callable[[Launch], None]) -> None:
+    """Runs daemon in a process of its own, and returns in this one once it serves.
+
+    Raises the daemon's Failure.
+    """
+    reading_end, writing_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading_end)
+        sys.exit(_run(daemon, Launch(writing_end)))
+    os.close(writing_end)
+    with open(reading_end, "rb") as pipe:
+        outcome = pipe.read()
+    os.waitpid(child, 0)  # python-daemon's first parent, which has left
+    if not outcome:
+        raise Failure(ExitStatus.SOFTWARE, "the daemon died while it started; calcd --foreground shows how")
+    status, text = outcome[0], outcome[1:].decode()
+    if status != ExitStatus.OK:
+        raise Failure(ExitStatus(status), text)
+    notify.tell(f"MAINPID={text}", "READY=1")
+
+
+def _run(daemon: Callable[[Launch], None], launch: Launch) -> ExitStatus:
+    try:
+        daemon(launch)
+    except Failure as failure:
+        launch.failed(failure)
+        return failure.status
+    return ExitStatus.OK

@@ -1,0 +1,41 @@
+"""Why calcd gave up, for the person who started it."""
+
+import enum
+import os
+
+
+class ExitStatus(enum.IntEnum):
+    """What calcd exits with: the numbers of sysexits.h, which systemctl(1) shows by name."""
+
+    OK = os.EX_OK
+    USAGE = os.EX_USAGE
+    NO_USER = os.EX_NOUSER
+    UNAVAILABLE = os.EX_UNAVAILABLE
+    SOFTWARE = os.EX_SOFTWARE
+    OS_ERROR = os.EX_OSERR
+    CANNOT_CREATE = os.EX_CANTCREAT
+    TRY_AGAIN = os.EX_TEMPFAIL
+    NO_PERMISSION = os.EX_NOPERM
+    CONFIG = os.EX_CONFIG
+
+
+MEANINGS = {
+    ExitStatus.OK: "calcd serves, or did what it was asked",
+    ExitStatus.USAGE: "an option is unknown, or its value is wrong",
+    ExitStatus.NO_USER: "the user or the group does not exist",
+    ExitStatus.UNAVAILABLE: "an address is in use, or is not this machine's",
+    ExitStatus.SOFTWARE: "calcd has a defect, or its listener does not start",
+    ExitStatus.OS_ERROR: "the system refused what every daemon needs, such as a new process",
+    ExitStatus.CANNOT_CREATE: "the pidfile, or a socket's file, cannot be made",
+    ExitStatus.TRY_AGAIN: "another calcd holds the pidfile; or, with --reload, none answers",
+    ExitStatus.NO_PERMISSION: "it takes more rights, such as root's",
+    ExitStatus.CONFIG: "the configuration is wrong",
+}
+
+
+class Failure(Exception):  # noqa: N818 - what the user did, or the system, not a defect
+    """calcd cannot do what it was asked. str() names the thing, the cause and the remedy."""
+
+    def __init__(self, status: ExitStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status

@@ -1,0 +1,119 @@
+"""calcd's start-up, in order, and its mirror, the end."""
+
+import contextlib
+import ctypes
+import os
+import sys
+from functools import partial
+
+from calcd import config
+from calcd.config import Config, ConfigError, LogTarget
+from calcd.signals import SignalPipe
+from calcd.supervisor import control, daemonize, log, notify, options, privileges, sockets
+from calcd.supervisor.control import Control
+from calcd.supervisor.daemonize import Launch
+from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.log import Log
+from calcd.supervisor.options import Options
+from calcd.supervisor.pidfile import Pidfile
+from calcd.supervisor.supervise import SIGNALS, Supervisor
+from calcd.title import Title
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+
+def main() -> int:
+    """The program calcd: returns its exit status."""
+    daemonize.open_standard_streams()
+    try:
+        given = options.parse(sys.argv[1:])
+        match given.action:
+            case "--check":
+                settings = _load(given)
+                privileges.resolve(settings.user, settings.group)
+            case "--dump-config":
+                print(config.dump(_load(given)), end="")
+            case "--reload":
+                control.request_reload(_load(given).pid_file)
+            case _:
+                _start(given, _load(given))
+    except Failure as failure:
+        for line in str(failure).splitlines():
+            print(f"calcd: {line}", file=sys.stderr)
+        return failure.status
+    return ExitStatus.OK
+
+
+def _load(given: Options) -> Config:
+    try:
+        return config.load(given.config_file, given.settings)
+    except ConfigError as error:
+        is_usage = all(problem.source.startswith("--") for problem in error.problems)
+        raise Failure(ExitStatus.USAGE if is_usage else ExitStatus.CONFIG, str(error)) from error
+
+
+def _start(given: Options, settings: Config) -> None:
+    """Returns when the daemon serves; with --foreground, when it has ended.
+
+    What takes the caller's rights or terminal comes first: names, the pidfile's lock, the sockets. What
+    the launcher has opened by then, the daemon closes when it ends.
+    """
+    watchdog_interval = notify.watchdog_interval()
+    passed = sockets.take_passed()
+    daemonize.clean_inheritance()
+    identity = privileges.resolve(settings.user, settings.group)
+    with contextlib.ExitStack() as at_the_end:
+        pidfile = None
+        if settings.pid_file:
+            pidfile = Pidfile(settings.pid_file, identity)
+            at_the_end.callback(pidfile.close)
+        listening = passed.for_addresses(settings.listen)
+        at_the_end.callback(listening.close)
+        Title().set("calcd: supervisor")
+
+        def serve(launch: Launch | None) -> None:
+            target = log.choose_target(settings.log_target, given.foreground)
+            keeps_stderr = given.foreground or target == LogTarget.STDERR or log.is_service()
+            keep_open = [pidfile, launch, *(each.socket for each in listening)]
+            privileges.drop(identity)
+            with (
+                daemonize.context(
+                    detach=launch is not None,
+                    keep_open=[file for file in keep_open if file is not None],
+                    stderr=sys.stderr if keeps_stderr else None,
+                    pidfile=pidfile,
+                ),
+                contextlib.ExitStack() as at_the_daemons_end,
+            ):
+                _adopt_orphans()
+                signals = SignalPipe(SIGNALS)
+                control_socket = None
+                if pidfile:
+                    control_socket = Control(pidfile.path)
+                    at_the_daemons_end.callback(control_socket.close)
+                Supervisor(
+                    config=settings,
+                    load_config=partial(config.load, given.config_file, given.settings),
+                    sockets=listening,
+                    signals=signals,
+                    control=control_socket,
+                    log=Log(target, settings.log_level),
+                    watchdog_interval=watchdog_interval,
+                    started=launch.succeeded if launch else partial(notify.tell, "READY=1"),
+                ).run()
+
+        if given.foreground:
+            serve(None)
+        else:
+            daemonize.launch(serve)
+            at_the_end.pop_all()  # all of it is the daemon's now
+            for each in listening:
+                each.socket.close()
+
+
+def _adopt_orphans() -> None:
+    """Makes this process the parent of the handlers whose listener dies: PR_SET_CHILD_SUBREAPER."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise Failure(ExitStatus.OS_ERROR, f"prctl(PR_SET_CHILD_SUBREAPER): {os.strerror(error)}")

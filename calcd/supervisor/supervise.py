@@ -1,0 +1,344 @@
+"""The supervisor's loop: it keeps one listener serving, and speaks for the daemon.
+
+Start-up, reload and recovery are one step, a new listener:
+
+1.  The new listener is a candidate until it says Ready. Only then is the old one told to retire, which
+    leaves its connections alone, so no moment is without a listener and no connection is disturbed.
+2.  A candidate that fails is a reload that failed, and the old one has not noticed. Without an old one
+    calcd tries again, and waits longer each time.
+3.  The kernel hands the handlers of a listener that has died to the supervisor (subreaper), which logs
+    their ends in its place.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+
+import calcd
+from calcd.config import Config, ConfigError, changed, format_span
+from calcd.listener.events import Alive, Command, Ended, Opened, Ready, Trouble
+from calcd.signals import SignalPipe
+from calcd.supervisor import messages, notify
+from calcd.supervisor.accounts import Accounts, describe
+from calcd.supervisor.control import Control
+from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.listener_process import ListenerProcess
+from calcd.supervisor.log import Log
+from calcd.supervisor.sockets import Sockets
+from calcd.timers import Timers
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+
+# Seconds that a new listener may take to say Ready (it takes 0.05), and that one which drains may
+# overrun its drain time before its supervisor does what it should have done.
+_READY_TIME = 10.0
+_OVERRUN = 2.0
+# A listener that has served for so long is replaced at once when it dies; the delay in front of the
+# next one doubles from the first to the last while they die sooner. Seconds.
+_STABLE = 10.0
+_FIRST_DELAY, _LAST_DELAY = 0.1, 5.0
+# Seconds between two STATUS lines, and between two SIGTERMs to handlers whose listener has died.
+_STATUS_INTERVAL = 1.0
+_REMINDER = 0.1
+_REMEDIES = {
+    "accept": "Raise LimitNOFILE= in the unit, or fs.file-max, or add memory.",
+    "fork": "Raise TasksMax= in the unit, or kernel.pid_max, or add memory.",
+}
+
+
+class Supervisor:
+    def __init__(
+        self,
+        *,
+        config: Config,
+        load_config: Callable[[], Config],
+        sockets: Sockets,
+        signals: SignalPipe,
+        control: Control | None,
+        log: Log,
+        watchdog_interval: float | None,
+        started: Callable[[], None],
+    ) -> None:
+        """load_config reads the configuration anew, started is called once calcd serves."""
+        self._config = config
+        self._load_config = load_config
+        self._sockets = sockets
+        self._signals = signals
+        self._control = control
+        self._log = log
+        self._watchdog_interval = watchdog_interval
+        self._started: Callable[[], None] | None = started
+        self._accounts = Accounts(log, config.log_connections)
+        self._listeners: dict[int, ListenerProcess] = {}  # by PID, those that leave included
+        self._orphaned: list[ListenerProcess] = []  # dead, with handlers that are not
+        self._current: ListenerProcess | None = None
+        self._candidate: ListenerProcess | None = None
+        self._next: tuple[Config, Sockets] = config, sockets  # what the candidate serves
+        self._is_reloading = False
+        self._reload_again = False
+        self._is_stopping = False
+        self._serving_since = 0.0  # time.monotonic()
+        self._delay = 0.0  # before the listener that is started next
+        self._timers = Timers()
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> None:
+        """Serves until it is told to stop. Raises Failure when the first listener does not start."""
+        self._selector.register(self._signals.reading_end, selectors.EVENT_READ, self._take_signals)
+        if self._control:
+            self._selector.register(self._control, selectors.EVENT_READ, self._take_request)
+        self._start_listener(self._config, self._sockets)
+        while not self._is_stopping or self._listeners or self._orphaned:
+            for key, _ in self._selector.select(self._timers.timeout()):
+                # One of the events before may have closed what this one is about.
+                if self._selector.get_map().get(key.fd) == key:
+                    key.data()
+            self._timers.run_due()
+        if self._started:
+            raise Failure(ExitStatus.UNAVAILABLE, "calcd was told to stop while it started")
+        counters = self._accounts.counters
+        self._log.write(messages.STOPPED, served=counters.served, requests=counters.requests)
+
+    # Signals and requests ---------------------------------------------------------------------------
+
+    def _take_signals(self) -> None:
+        for number in self._signals.read():
+            match number:
+                case signal.SIGTERM | signal.SIGINT:
+                    self._stop()
+                case signal.SIGHUP:
+                    self._reload()
+                case signal.SIGUSR1:
+                    self._log_counters()
+        # Whatever the signals were: one CHLD can stand for many children, and come with others.
+        self._reap()
+
+    def _take_request(self) -> None:
+        assert self._control  # noqa: S101 - for the type checker
+        if self._control.accept():
+            self._reload()
+
+    def _log_counters(self) -> None:
+        self._log.write(messages.COUNTERS, **vars(self._accounts.counters))
+
+    # A new listener ----------------------------------------------------------------------------------
+
+    def _start_listener(self, config: Config, sockets: Sockets) -> None:
+        self._timers.cancel("restart")
+        self._next = config, sockets
+        try:
+            candidate = ListenerProcess(sockets, config.drain_time)
+        except OSError as error:
+            self._candidate_failed(f"a new listener cannot be started: {error.strerror}")
+            return
+        self._candidate = candidate
+        self._listeners[candidate.pid] = candidate
+        self._selector.register(candidate, selectors.EVENT_READ, partial(self._take_events, candidate))
+        self._timers.set("candidate", _READY_TIME, partial(candidate.signal_group, signal.SIGKILL))
+
+    def _candidate_is_ready(self, candidate: ListenerProcess) -> None:
+        old, self._current, self._candidate = self._current, candidate, None
+        self._timers.cancel("candidate")
+        if old:
+            old.tell(Command.RETIRE)
+        self._serving_since = time.monotonic()
+        config, sockets = self._next
+        self._sockets.close_all_but(sockets)
+        self._config, self._sockets = config, sockets
+        self._log.set_level(config.log_level)
+        self._accounts.wanted = config.log_connections
+        if self._started:
+            started, self._started = self._started, None
+            self._log.write(messages.STARTED, version=calcd.__version__, listen=sockets)
+            self._tell_status()
+            self._watch()
+            try:
+                started()
+            except BrokenPipeError:  # who started calcd has been interrupted, and means this as well
+                self._stop()
+        elif self._is_reloading:
+            self._accounts.counters.reloads += 1
+            self._log.write(messages.RELOADED, listen=sockets)
+            self._reload_ended("")
+
+    def _candidate_failed(self, why: str) -> None:
+        self._candidate = None
+        self._timers.cancel("candidate")
+        if self._started:
+            raise Failure(ExitStatus.SOFTWARE, f"{why}; standard error, or the journal, shows more")
+        _, sockets = self._next
+        sockets.close_all_but(self._sockets)
+        if self._is_reloading:
+            self._log.write(messages.RELOAD_FAILED, reason=why)
+            self._reload_ended(why)
+        if not self._current and not self._is_stopping:
+            self._start_listener_later(messages.LISTENER_FAILED, reason=why)
+
+    def _start_listener_later(self, message: messages.Message, **fields: object) -> None:
+        is_stable = time.monotonic() - self._serving_since > _STABLE
+        self._delay = 0.0 if is_stable else min(max(2 * self._delay, _FIRST_DELAY), _LAST_DELAY)
+        self._log.write(message, delay=self._delay, **fields)
+        self._timers.set("restart", self._delay, self._restart)
+
+    def _restart(self) -> None:
+        self._start_listener(self._config, self._sockets)
+
+    # Reload -------------------------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        if self._is_stopping or self._started:
+            return
+        if self._is_reloading or self._candidate:
+            self._reload_again = True  # many requests while one is carried out are one more
+            return
+        self._is_reloading = True
+        notify.reloading()
+        try:
+            config = self._load_config()
+            sockets = self._sockets.for_addresses(config.listen)
+        except (ConfigError, Failure) as error:
+            self._log.write(messages.RELOAD_FAILED, reason=error)
+            self._reload_ended(str(error))
+            return
+        for setting in changed(self._config, config):
+            self._log.write(messages.NEEDS_RESTART, setting=setting)
+        self._start_listener(config, sockets)
+
+    def _reload_ended(self, problem: str) -> None:
+        self._is_reloading = False
+        notify.tell("READY=1")
+        self._tell_status()
+        if self._reload_again:
+            self._reload_again = False
+            self._reload()
+        elif self._control:
+            self._control.answer(problem)
+
+    # What listeners tell ------------------------------------------------------------------------------
+
+    def _take_events(self, listener: ListenerProcess) -> None:
+        for event in listener.events():
+            match event:
+                case Opened(handler, peer):
+                    listener.sessions[handler] = self._accounts.opened(peer, handler)
+                    self._tell_status_soon()
+                case Ended(handler, wait_status, microseconds, record):
+                    session = listener.sessions.pop(handler)
+                    self._accounts.ended(session, wait_status, microseconds / 1e6, record)
+                    self._tell_status_soon()
+                case Ready():
+                    if listener is self._candidate:
+                        self._candidate_is_ready(listener)
+                case Alive():
+                    listener.is_alive = True
+                case Trouble(error, pauses, call):
+                    self._log.write(
+                        messages.TROUBLE,
+                        call=call,
+                        error=os.strerror(error),
+                        pauses=pauses,
+                        remedy=_REMEDIES[call],
+                    )
+
+    # Children that die --------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        dead = []
+        with contextlib.suppress(ChildProcessError):
+            while (child := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+                dead.append(child)
+        if not dead:
+            return
+        # First what they told while they lived, so that every handler that has died is known.
+        for listener in list(self._listeners.values()):
+            self._take_events(listener)
+        for pid, wait_status in dead:
+            if pid in self._listeners:
+                self._listener_ended(self._listeners.pop(pid), wait_status)
+            else:
+                self._orphan_ended(pid, wait_status)
+        for listener in [orphaned for orphaned in self._orphaned if orphaned.is_group_empty()]:
+            self._orphaned.remove(listener)
+            listener.close()
+
+    def _listener_ended(self, listener: ListenerProcess, wait_status: int) -> None:
+        self._selector.unregister(listener)
+        self._orphaned.append(listener)
+        status = describe(wait_status)
+        if listener is self._candidate:
+            self._candidate_failed(f"the new listener ended before it was ready: {status}")
+        elif listener is self._current and not self._is_stopping:
+            self._current = None
+            self._accounts.counters.listeners_lost += 1
+            if not self._candidate:
+                self._start_listener_later(messages.LISTENER_DIED, listener=listener.pid, status=status)
+
+    def _orphan_ended(self, handler: int, wait_status: int) -> None:
+        """The supervisor has waited for a handler whose listener died before it."""
+        # That listener may not be seen to be dead yet: the kernel gives its children away first.
+        for listener in (*self._orphaned, *self._listeners.values()):
+            if session := listener.sessions.pop(handler, None):
+                seconds = time.monotonic() - session.opened
+                self._accounts.ended(session, wait_status, seconds, listener.report_of(handler))
+                self._tell_status_soon()
+                return
+        # A stranger, inherited where calcd is PID 1 of a container: reaped, and nobody's fault.
+
+    # Stopping -----------------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        """The first time, whoever is served gets an answer; the second time, nobody is waited for."""
+        if self._is_stopping:
+            self._abort("told to a second time")
+            return
+        self._is_stopping = True
+        notify.tell("STOPPING=1")
+        drain_time = self._config.drain_time
+        self._log.write(
+            messages.STOPPING,
+            connections=self._accounts.counters.connections,
+            drain_time=format_span(drain_time),
+        )
+        for name in ("restart", "candidate", "watchdog"):
+            self._timers.cancel(name)
+        # The address is free, and a socket's file gone, before the last connection is.
+        self._sockets.close()
+        for listener in self._listeners.values():
+            listener.tell(Command.DRAIN)
+        self._timers.set("drained", drain_time + _OVERRUN, partial(self._abort, "the time is over"))
+        self._remind_orphans()
+
+    def _remind_orphans(self) -> None:
+        """Drains the handlers that have no listener to do it: calcd.handler.session, 3."""
+        for listener in self._orphaned:
+            listener.signal_group(signal.SIGTERM)
+        self._timers.set("reminder", _REMINDER, self._remind_orphans)
+
+    def _abort(self, reason: str) -> None:
+        self._log.write(messages.ABORTING, reason=reason, connections=self._accounts.counters.connections)
+        for listener in (*self._listeners.values(), *self._orphaned):
+            listener.signal_group(signal.SIGKILL)
+
+    # systemd ------------------------------------------------------------------------------------------
+
+    def _tell_status_soon(self) -> None:
+        if not self._timers.is_set("status"):
+            self._timers.set("status", _STATUS_INTERVAL, self._tell_status)
+
+    def _tell_status(self) -> None:
+        notify.tell(f"STATUS={self._accounts.counters.status()}")
+
+    def _watch(self) -> None:
+        """Assures systemd that this loop turns, and that the listener's has since the last time."""
+        if self._watchdog_interval is None:
+            return
+        if self._current:
+            if self._current.is_alive:
+                notify.tell("WATCHDOG=1")
+            self._current.is_alive = False
+            self._current.tell(Command.PING)
+        self._timers.set("watchdog", self._watchdog_interval, self._watch)

@@ -1,0 +1,95 @@
+"""Who may import what. Each thing the listener's process has loaded is paid for at every fork."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import calcd
+
+PACKAGE = Path(calcd.__file__).parent
+
+# Small modules without imports of calcd's own, for all three processes.
+TOOLS = {"signals", "timers", "title"}
+
+# What each part may import of calcd, besides itself and calcd's version. Nothing imports upwards.
+MAY_IMPORT: dict[str, set[str]] = {
+    "calcd": set(),
+    "arithmetic": set(),
+    "config": set(),
+    **{tool: set() for tool in TOOLS},
+    "protocol": {"arithmetic"},
+    "client": {"protocol"},
+    "handler": {"arithmetic", "protocol", *TOOLS},
+    "listener": {"arithmetic", "protocol", "handler", *TOOLS},
+    "supervisor": {"config", "protocol", "handler", "listener", *TOOLS},
+    "__main__": {"supervisor"},
+}
+
+# What is in a process that forks for each connection.
+LEAN = {"calcd", "arithmetic", "protocol", "handler", "listener", *TOOLS}
+
+# threading costs a fork 330 us, random 110 us, asyncio 1,065 us. The others bring one of these in, or are
+# slow to load for what they are.
+HEAVY = {
+    *("asyncio", "concurrent", "dataclasses", "inspect", "logging", "multiprocessing", "pathlib", "queue"),
+    *("random", "secrets", "shutil", "socketserver", "subprocess", "tempfile", "threading", "urllib", "uuid"),
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of calcd by its dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = ("calcd", *path.relative_to(PACKAGE).with_suffix("").parts)
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def part_of(module: str) -> str:
+    """arithmetic for calcd.arithmetic, listener for calcd.listener.main; calcd for the package itself."""
+    return module.partition(".")[2].partition(".")[0] or "calcd"
+
+
+def imports(module: str) -> Iterator[str]:
+    """The dotted names of the modules that a module's source imports, anywhere in it."""
+    for node in ast.walk(ast.parse(MODULES[module].read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} has a relative import: write the full name"
+            assert node.module is not None
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in MODULES else node.module
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_imports_upwards(module: str) -> None:
+    part = part_of(module)
+    assert part in MAY_IMPORT, f"say in MAY_IMPORT what calcd.{part} may import"
+    imported = {part_of(name) for name in imports(module) if name.split(".")[0] == "calcd"}
+    assert imported <= MAY_IMPORT[part] | {part, "calcd"}
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if part_of(module) in LEAN])
+def test_the_lean_parts_import_nothing_heavy(module: str) -> None:
+    assert not HEAVY & {name.split(".")[0] for name in imports(module)}
+
+
+@pytest.mark.parametrize("module", ["calcd.listener.main", "calcd.handler.process", "calcd.protocol.classic"])
+def test_a_fresh_listener_has_nothing_heavy_loaded(module: str) -> None:
+    # Only what the import adds: some installations load modules of their own at every start.
+    program = f"import sys; before = set(sys.modules); import {module}; print(*(set(sys.modules) - before))"
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stdout.split())
+    assert module in loaded
+    assert not HEAVY & loaded
