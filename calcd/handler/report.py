@@ -5,6 +5,7 @@ which pipe(7) never mixes with another. It is written before the handler exits, 
 for the handler finds it there.
 """
 
+import contextlib
 import enum
 import os
 import struct
@@ -45,15 +46,22 @@ def decode(record: bytes) -> Report:
     return Report(handler, Ending(ending), requests, received, sent)
 
 
-def read_all(pipe: int) -> dict[int, bytes]:
-    """The records that are in the pipe now, by handler; pipe is its non-blocking reading end."""
-    records: dict[int, bytes] = {}
-    while True:
-        try:
-            chunk = os.read(pipe, SIZE * 1024)
-        except BlockingIOError:
-            return records
-        if not chunk:  # no handler is left that could write one
-            return records
-        for at in range(0, len(chunk), SIZE):
-            records[int.from_bytes(chunk[at : at + 4], "little", signed=True)] = chunk[at : at + SIZE]
+class Inbox:
+    """Where handlers' records arrive: the pipe's non-blocking reading end."""
+
+    def __init__(self, pipe: int) -> None:
+        self.pipe = pipe
+        self._records: dict[int, bytes] = {}  # of handlers that have reported and not been asked about
+
+    def take(self, handler: int) -> bytes:
+        """The record of a handler that has been waited for; empty when it died before it could report."""
+        if handler not in self._records:
+            self._read()
+        return self._records.pop(handler, b"")
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self.pipe, SIZE * 1024):
+                for at in range(0, len(chunk), SIZE):
+                    record = chunk[at : at + SIZE]
+                    self._records[_RECORD.unpack(record)[0]] = record

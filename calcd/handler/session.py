@@ -11,6 +11,7 @@ The loop makes two system calls for a run of requests, recv(2) and send(2), and 
     The listener sends SIGTERM again while it drains, and the next one interrupts it.
 """
 
+import contextlib
 import os
 import socket
 import struct
@@ -37,7 +38,8 @@ class Session:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._draining = False
+        self._drained_by: float | None = None  # time.monotonic(), once the daemon stops
+        self._is_ending = False
         self._pending = b""  # a request whose rest has not arrived
         self._requests = 0
         self._received = 0
@@ -45,8 +47,11 @@ class Session:
 
     def drain(self, _signal: int, _frame: FrameType | None) -> None:
         """Handles SIGTERM: the request in hand is answered, then the connection is closed."""
-        self._draining = True
-        self._limit_receive(_GRACE if self._is_in_hand() else 0)
+        if self._is_ending:
+            return
+        if self._drained_by is None:
+            self._drained_by = time.monotonic() + _GRACE
+        self._limit_receive(0)
 
     def serve(self) -> Report:
         """Serves the connection to its end, closes it and reports."""
@@ -54,6 +59,7 @@ class Session:
             ending = self._converse()
         except OSError:  # a reset, a time-out of the network's: whatever it is, the connection is gone
             ending = Ending.CONNECTION_LOST
+        self._is_ending = True
         self._connection.close()
         return Report(os.getpid(), ending, self._requests, self._received, self._sent)
 
@@ -62,11 +68,15 @@ class Session:
         return bool(self._pending) or not self._requests
 
     def _converse(self) -> Ending:
-        while not self._draining or self._is_in_hand():
+        while self._drained_by is None or self._is_in_hand():
             try:
                 chunk = self._connection.recv(_READ_SIZE)
-            except BlockingIOError:  # the timeout that only drain() sets
-                break
+            except BlockingIOError:  # drain() has ended the wait, and does again at every reminder
+                left = (self._drained_by or 0) - time.monotonic()
+                if left <= 0 or not self._is_in_hand():
+                    break
+                self._limit_receive(left)
+                continue
             if not chunk:
                 return Ending.TRUNCATED if self._pending else Ending.CLIENT_CLOSED
             self._received += len(chunk)
@@ -94,15 +104,14 @@ class Session:
         are still on their way (RFC 2525, 2.17). So calcd closes its half, which the client sees
         behind the last reply, and reads what still comes to nowhere.
         """
-        self._connection.shutdown(socket.SHUT_WR)
+        self._is_ending = True
         deadline = time.monotonic() + _GRACE
-        while (left := deadline - time.monotonic()) > 0:
-            self._limit_receive(left)
-            try:
+        with contextlib.suppress(OSError):  # the time is over; or a reset, and nobody is there to wait for
+            self._connection.shutdown(socket.SHUT_WR)
+            while (left := deadline - time.monotonic()) > 0:
+                self._limit_receive(left)
                 if not self._connection.recv(_READ_SIZE):
-                    return
-            except BlockingIOError:
-                return
+                    break
 
     def _limit_receive(self, seconds: float) -> None:
         """Lets every recv(2) from now on fail with EAGAIN after so many seconds."""

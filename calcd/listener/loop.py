@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from calcd.handler import process, report
+from calcd.handler import process
+from calcd.handler.report import Inbox
 from calcd.listener import peers
 from calcd.listener.events import (
     PACKET_SIZE,
@@ -58,6 +59,8 @@ _CONNECTION_GONE = frozenset(
         errno.ENETUNREACH,
     }
 )
+# The most that a listen(2) of calcd's lets wait.
+_MAX_BACKLOG = 4096
 # Events that the supervisor has not taken yet; with more than that, accepting waits for it. So their
 # memory is bounded (to about 20 MB) and none is ever dropped.
 _MAX_UNSENT = 100_000
@@ -79,15 +82,19 @@ class Listener:
         supervisor: socket.socket,
         reports: tuple[int, int],
         signals: SignalPipe,
+        has_successor: bool,
         drain_time: float,
         title: Title,
     ) -> None:
         """sockets listen, supervisor is this end of the pair, reports both ends of the handlers' pipe,
-        drain_time in seconds. SIGNALS go to the signal pipe."""
+        drain_time in seconds. SIGNALS go to the signal pipe. has_successor says that the sockets are
+        systemd's: what waits in their backlog when this listener drains, the next calcd will serve."""
         self._sockets = sockets
         self._supervisor = supervisor
-        self._reports, self._reports_for_handlers = reports
+        reading_end, self._reports_for_handlers = reports
+        self._reports = Inbox(reading_end)
         self._signals = signals
+        self._has_successor = has_successor
         self._drain_time = drain_time
         self._title = title
         self._arrival: _Arrival | None = None
@@ -135,9 +142,10 @@ class Listener:
                 self._selector.unregister(listening)
         self._is_polling = wanted
 
-    def _accept(self, listening: socket.socket) -> None:
+    def _accept(self, listening: socket.socket) -> bool:
+        """Takes one connection and gives it a handler; False when that can't be."""
         if not self._may_accept():  # any more: another source of the same round said so
-            return
+            return False
         try:
             connection, address = listening.accept()
         except OSError as error:
@@ -145,9 +153,10 @@ class Listener:
                 self._pause(error.errno, "accept")
             elif error.errno not in _CONNECTION_GONE:
                 raise
-            return
+            return False
         self._arrival = _Arrival(connection, peers.name(connection, address), time.monotonic_ns())
         self._fork()
+        return self._arrival is None
 
     def _fork(self) -> None:
         """Gives the connection that has arrived a handler, or keeps it for another try."""
@@ -173,7 +182,7 @@ class Listener:
         return [
             *(listening.fileno() for listening in self._sockets),
             self._supervisor.fileno(),
-            self._reports,
+            self._reports.pipe,
             self._signals.reading_end,
             self._signals.writing_end,
             self._selector.fileno(),
@@ -206,18 +215,13 @@ class Listener:
 
     def _reap(self) -> None:
         """Waits for every handler that has ended: one SIGCHLD can stand for many."""
-        ended: list[tuple[int, int]] = []
         with contextlib.suppress(ChildProcessError):
             while (child := os.waitpid(-1, os.WNOHANG)) != (0, 0):
-                ended.append(child)
-        # Read after the wait: a handler reports before it exits, so every report is there.
-        reports = report.read_all(self._reports)
-        now = time.monotonic_ns()
-        for handler, status in ended:
-            accepted = self._accepted.pop(handler, None)
-            if accepted is not None:
-                microseconds = (now - accepted) // 1000
-                self._tell(Ended(handler, status, microseconds, reports.get(handler, b"")))
+                handler, status = child
+                accepted = self._accepted.pop(handler, None)
+                if accepted is not None:  # else somebody's who exec'd: reaped, and not blamed
+                    microseconds = (time.monotonic_ns() - accepted) // 1000
+                    self._tell(Ended(handler, status, microseconds, self._reports.take(handler)))
 
     # The supervisor ---------------------------------------------------------------------------------
 
@@ -286,9 +290,18 @@ class Listener:
 
     def _drain(self) -> None:
         if not self._timers.is_set("drained"):
+            if not self._has_successor:
+                self._accept_backlog()
             self._leave()
             self._timers.set("drained", self._drain_time, self._kill)
             self._remind()
+
+    def _accept_backlog(self) -> None:
+        """Takes who has connected already: closing the sockets would reset them, requests and all."""
+        for listening in self._sockets:
+            for _ in range(_MAX_BACKLOG):  # nobody can keep it here by connecting for ever
+                if not self._accept(listening):
+                    break
 
     def _remind(self) -> None:
         """Sends SIGTERM to every handler, by the process group that they share with the listener."""

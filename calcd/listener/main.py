@@ -25,6 +25,7 @@ def main() -> int:
         supervisor=socket.socket(fileno=arguments["supervisor"]),
         reports=tuple(arguments["reports"]),
         signals=SignalPipe(SIGNALS),
+        has_successor=arguments["has_successor"],
         drain_time=arguments["drain_time"],
         title=title,
     )

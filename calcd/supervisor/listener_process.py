@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from calcd.handler import report
+from calcd.handler.report import Inbox
 from calcd.listener import events
 from calcd.listener.events import Command, Event
 from calcd.supervisor.accounts import Session
@@ -36,18 +36,18 @@ class ListenerProcess:
         """
         self.sessions: dict[int, Session] = {}  # by the handler's PID
         self.is_alive = True  # it has answered the last PING
-        self._records: dict[int, bytes] = {}
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
-        # The listener reads it; the supervisor only once the listener has died before its handlers.
-        self._reports, reports_for_handlers = os.pipe()
-        os.set_blocking(self._reports, False)
+        reading_end, reports_for_handlers = os.pipe()
+        os.set_blocking(reading_end, False)
+        self._reports = Inbox(reading_end)
         listening = [each.socket.fileno() for each in sockets]
-        reports = [self._reports, reports_for_handlers]
+        reports = [reading_end, reports_for_handlers]
         arguments = {
             "sockets": listening,
             "supervisor": theirs.fileno(),
             "reports": reports,
+            "has_successor": sockets.are_passed,
             "drain_time": drain_time,
         }
         try:
@@ -90,18 +90,20 @@ class ListenerProcess:
         return False
 
     def report_of(self, handler: int) -> bytes:
-        """The record of a handler that the listener did not live to wait for; empty without one."""
-        self._records |= report.read_all(self._reports)
-        return self._records.pop(handler, b"")
+        """Inbox.take() for a handler that the listener did not live to wait for."""
+        return self._reports.take(handler)
 
     def close(self) -> None:
         self._socket.close()
-        os.close(self._reports)
+        os.close(self._reports.pipe)
 
 
 def _spawn(arguments: str, passed: Iterable[int]) -> int:
     flags = [f"-W{warning}" for warning in sys.warnoptions]
     command = [sys.executable, "-I", *flags, "-c", _PROGRAM, arguments.ljust(_TITLE_ROOM)]
+    # python-daemon leaves those of them that lead to /dev/null marked close-on-exec, and the first pipe
+    # that the listener opened would become its standard input.
+    passed = [0, 1, 2, *passed]
     environment = {
         "PATH": os.defpath,
         # All symbols are looked up at the start: not again in each handler, which takes 10 % off a fork.

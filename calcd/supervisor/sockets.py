@@ -55,6 +55,7 @@ class Sockets:
 
     def __init__(self, passed: Iterable[Listening] = (), own: dict[Address, Listening] | None = None) -> None:
         self._passed = tuple(passed)
+        self.are_passed = bool(self._passed)
         self._own = own or {}
 
     def __iter__(self) -> Iterator[Listening]:
@@ -70,7 +71,7 @@ class Sockets:
 
         Raises Failure, and has opened none then.
         """
-        if self._passed:
+        if self.are_passed:
             return self
         own: dict[Address, Listening] = {}
         try:
@@ -96,7 +97,15 @@ def take_passed() -> Sockets:
     Raises Failure for one that calcd cannot serve.
     """
     passed = []
-    for fd, name in daemon.listen_fds_with_names(unset_environment=True).items():
+    try:
+        names = daemon.listen_fds_with_names(unset_environment=True)
+    except OSError as error:
+        raise Failure(
+            ExitStatus.CONFIG,
+            f"the sockets that LISTEN_FDS= announces cannot be taken over: {error.strerror}; calcd takes them "
+            "from systemd, or from nobody",
+        ) from error
+    for fd, name in names.items():
         if name not in _NAMES:
             raise Failure(
                 ExitStatus.CONFIG,
