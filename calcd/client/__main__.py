@@ -1,0 +1,5 @@
+import sys
+
+from calcd.client.main import main
+
+sys.exit(main())

@@ -1,0 +1,64 @@
+"""calc-client as a process, and the other side of its connection played by hand."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from calcd.protocol import classic
+
+COMMAND = (sys.executable, "-W", "error", "-m", "calcd.client")
+DEADLINE = 30.0  # seconds; what has not come by then never will
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment with calcd to be imported from the tree, and no server set."""
+    inherited = {name: value for name, value in os.environ.items() if name != "CALCD_SERVER"}
+    return {**inherited, "PYTHONPATH": str(Path(__file__).parents[2]), **changes}
+
+
+def run(
+    *arguments: str, lines: str | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs calc-client to its end, with lines on standard input (by default none: /dev/null)."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        input=lines,
+        stdin=subprocess.DEVNULL if lines is None else None,
+        capture_output=True,
+        text=True,
+        env=env or environment(),
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """Starts calc-client with pipes for its standard streams."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+
+
+def listen() -> tuple[socket.socket, str]:
+    """A listening socket on loopback, and how to write its address for --server."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(DEADLINE)
+    return listener, f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def accept(listener: socket.socket) -> socket.socket:
+    connection, _ = listener.accept()
+    connection.settimeout(DEADLINE)
+    return connection
+
+
+def answer_one(connection: socket.socket) -> None:
+    """Reads a request and sends what the classic protocol says."""
+    frame = connection.recv(classic.REQUEST.size, socket.MSG_WAITALL)
+    connection.sendall(classic.answer(frame).replies)
