@@ -1,0 +1,132 @@
+"""What calcd logs: what an administrator needs to know of each connection, and of the daemon."""
+
+import os
+import signal
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+from support.daemon import Calcd, ask
+from support.processes import wait_for
+
+from calcd.protocol.classic import Operation, encode_request
+
+ADD, SUB, MUL, DIV, QUIT = Operation
+
+
+@pytest.mark.parametrize(
+    ("sent", "ending"),
+    [
+        (
+            encode_request(ADD, 1, 1) + encode_request(QUIT),
+            "quit; requests: 1, errors: 0, bytes in: 24, bytes out: 4",
+        ),
+        (encode_request(ADD, 1, 1), "closed by client; requests: 1, errors: 0, bytes in: 12, bytes out: 4"),
+        (b"", "closed by client; requests: 0, errors: 0, bytes in: 0, bytes out: 0"),
+        (bytes(17), "truncated frame; requests: 1, errors: 1, bytes in: 17, bytes out: 4"),
+        (encode_request(DIV, 1, 0), "division by zero; requests: 0, errors: 1, bytes in: 12, bytes out: 0"),
+        (b"\xff" * 12, "unknown operation; requests: 0, errors: 1, bytes in: 12, bytes out: 0"),
+    ],
+    ids=["quit", "closed", "nothing asked", "truncated", "division by zero", "unknown operation"],
+)
+def test_a_connection_is_a_line_when_it_opens_and_one_when_it_ends(
+    tmp_path: Path, sent: bytes, ending: str
+) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        calcd.expected.append(f"connection 1 .*: {ending}")
+        peer = "{}:{}".format(*connection.getsockname())
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+        calcd.wait_for_log(rf"connection 1 from {peer} opened, handler \d+")
+        calcd.wait_for_log(rf"connection 1 from {peer} ended after \d+\.\d{{6}} s: {ending}")
+
+
+def test_a_reset_by_the_client_is_a_connection_lost(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        calcd.expected.append("connection 1 .* connection lost; .*")
+        ask(connection, ADD, 1, 1)
+        # SO_LINGER of 0 seconds: close(2) sends a reset, socket(7).
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        calcd.wait_for_log("connection 1 .* connection lost; requests: 1, errors: 1, .*")
+
+
+def test_a_handler_that_is_killed_is_named_with_the_signal(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        calcd.expected.append(r"connection 1 .* its handler \d+ died: killed by signal 9 \(SIGKILL\); .*")
+        ask(connection, ADD, 1, 1)
+        (handler,) = calcd.handlers
+        os.kill(handler.pid, signal.SIGKILL)
+        assert connection.recv(1) == b""
+        calcd.wait_for_log(rf"connection 1 .* its handler {handler.pid} died: killed by signal 9 .*")
+        with calcd.connect() as another:
+            assert ask(another, ADD, 1, 1) == 2
+
+
+def test_a_peer_on_a_unix_socket_is_named_by_pid_and_uid(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with Calcd(tmp_path, listen=[f"unix:{path}"]) as calcd, socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        assert ask(connection, ADD, 1, 1) == 2
+        calcd.wait_for_log(rf"connection 1 from unix:pid={os.getpid()},uid={os.getuid()} opened, .*")
+
+
+def test_a_peer_on_ipv6_is_named_in_brackets(tmp_path: Path) -> None:
+    with Calcd(tmp_path, listen=["[::1]:0"]) as calcd, calcd.connect() as connection:
+        assert ask(connection, ADD, 1, 1) == 2
+        port = connection.getsockname()[1]
+        calcd.wait_for_log(rf"connection 1 from \[::1\]:{port} opened, .*")
+
+
+def test_only_what_went_wrong_is_logged_on_request(tmp_path: Path) -> None:
+    calcd = Calcd(tmp_path)
+    calcd.config.write_text("[calcd]\nLogConnections=errors\n")
+    with calcd:
+        calcd.expected.append("connection 2 .* division by zero; .*")
+        with calcd.connect() as connection:
+            ask(connection, ADD, 1, 1)
+        with calcd.connect() as connection:
+            connection.sendall(encode_request(DIV, 1, 0))
+            assert connection.recv(1) == b""
+        calcd.wait_for_log("connection 2 .* division by zero; .*")
+        assert len([line for line in calcd.log() if line.startswith("connection")]) == 1
+
+
+def test_usr1_logs_the_counters(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        calcd.expected += ["since .*", "connection .* division by zero; .*"]
+        with calcd.connect() as connection:
+            connection.sendall(encode_request(ADD, 1, 1) + encode_request(DIV, 1, 0))
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(16):
+                pass
+        calcd.wait_for_log("connection 1 .* ended .*")
+        with calcd.connect() as connection:
+            ask(connection, ADD, 1, 1)
+            calcd.signal(signal.SIGUSR1)
+            calcd.wait_for_log(
+                r"since 20\d\d-.*: connections now: 1, served: 1, requests answered: 1, errors: 1, bytes in: "
+                r"24, bytes out: 4, reloads: 0, listeners lost: 0"
+            )
+
+
+def test_a_flood_of_connections_is_logged_completely(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        for _ in range(300):
+            with calcd.connect() as connection:
+                ask(connection, ADD, 1, 1)
+        wait_for(lambda: not calcd.handlers, "the handlers to end")
+        for kind in ("opened", "ended"):
+            lines = calcd.wait_for_log(rf"connection (\d+) from \S+ {kind}.*", times=300)
+            assert [int(line[1]) for line in lines].sort() == list(range(1, 301)).sort()
+
+
+def test_the_log_level_leaves_out_what_matters_less(tmp_path: Path) -> None:
+    with Calcd(tmp_path, "--log-level", "notice") as calcd:
+        with calcd.connect() as connection:
+            ask(connection, ADD, 1, 1)
+        calcd.stop()
+        assert not [line for line in calcd.log() if line.startswith("connection")]

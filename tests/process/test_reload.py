@@ -1,0 +1,130 @@
+"""A reload: new settings, and nobody who is connected notices."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+from support.daemon import Calcd, ask
+from support.processes import wait_for
+
+from calcd.protocol.classic import Operation
+
+ADD = Operation.ADD
+
+
+def test_open_connections_are_not_disturbed(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        assert ask(connection, ADD, 1, 2) == 3
+        old = calcd.listener
+        assert calcd.reload().returncode == 0
+        assert ask(connection, ADD, 2, 3) == 5
+        with calcd.connect() as another:
+            assert ask(another, ADD, 3, 4) == 7
+        assert old.exists, "the connection's end has to be told by the listener that accepted it"
+        connection.close()
+        wait_for(lambda: not old.exists, "the old listener to end")
+        calcd.wait_for_log(r"connection 1 .* ended .*: closed by client; requests: 2, .*")
+
+
+def test_sighup_reloads(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        old = calcd.listener
+        calcd.signal(signal.SIGHUP)
+        calcd.wait_for_log("reloaded: .*")
+        wait_for(lambda: not old.exists, "the old listener to end")
+        assert calcd.listener.exists
+
+
+def test_the_command_waits_for_the_result(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        for times in range(1, 6):
+            result = calcd.reload()
+            assert (result.returncode, result.stderr) == (0, "")
+            assert len(calcd.wait_for_log("reloaded: .*")) == times
+
+
+def test_new_settings_are_in_force(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        calcd.config.write_text("[calcd]\nLogConnections=none\n")
+        assert calcd.reload().returncode == 0
+        with calcd.connect() as connection:
+            ask(connection, ADD, 1, 1)
+        calcd.config.write_text("[calcd]\nLogConnections=all\n")
+        assert calcd.reload().returncode == 0
+        with calcd.connect() as connection:
+            ask(connection, ADD, 1, 1)
+        calcd.wait_for_log("connection 2 .* opened, .*")
+        assert not [line for line in calcd.log() if line.startswith("connection 1 ")]
+
+
+def test_addresses_come_and_go(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    calcd = Calcd(tmp_path, listen=())
+    calcd.config.write_text("[calcd]\nListen=127.0.0.1:0\n")
+    with calcd:
+        first = calcd.address
+        calcd.config.write_text(f"[calcd]\nListen=127.0.0.1:0 unix:{path}\n")
+        assert calcd.reload().returncode == 0
+        assert calcd.address == first, "a socket that stays in the settings stays open"
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            assert ask(connection, ADD, 1, 2) == 3
+            calcd.config.write_text("[calcd]\nListen=127.0.0.1:0\n")
+            assert calcd.reload().returncode == 0
+            assert not path.exists()
+            assert ask(connection, ADD, 2, 3) == 5
+
+
+def test_an_address_that_cannot_be_had_keeps_the_old_ones(tmp_path: Path) -> None:
+    calcd = Calcd(tmp_path, listen=())
+    calcd.config.write_text("[calcd]\nListen=127.0.0.1:0\n")
+    with calcd, socket.create_server(("127.0.0.1", 0)) as taken:
+        calcd.expected.append("reload failed, the old settings stay in force: cannot listen on .*")
+        port = taken.getsockname()[1]
+        calcd.config.write_text(f"[calcd]\nListen=127.0.0.1:0 127.0.0.1:{port}\n")
+        result = calcd.reload()
+        assert result.returncode == 78
+        assert f"cannot listen on 127.0.0.1:{port}: " in result.stderr
+        with calcd.connect() as connection:
+            assert ask(connection, ADD, 1, 2) == 3
+
+
+def test_a_bad_file_keeps_the_old_settings_and_is_reported(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        calcd.expected.append(r"reload failed, the old settings stay in force: .*calcd.conf:2: .*")
+        listener = calcd.listener
+        calcd.config.write_text("[calcd]\nDrianTime=1s\n")
+        result = calcd.reload()
+        assert result.returncode == 78
+        assert f"{calcd.config}:2: unknown setting 'DrianTime': the nearest is 'DrainTime'" in result.stderr
+        calcd.signal(signal.SIGHUP)
+        calcd.wait_for_log("reload failed, .*")
+        assert ask(connection, ADD, 1, 1) == 2
+        assert calcd.listener.pid == listener.pid
+
+
+def test_a_setting_that_needs_a_restart_says_so(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        calcd.expected.append("User= has changed, which a reload does not put in force: restart calcd for it")
+        calcd.config.write_text(f"[calcd]\nUser={os.getuid()}\n")
+        assert calcd.reload().returncode == 0
+        calcd.wait_for_log("User= has changed, .*")
+
+
+def test_a_storm_of_sighups_ends_with_one_listener(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        for _ in range(300):
+            calcd.signal(signal.SIGHUP)
+            with calcd.connect() as connection:
+                assert ask(connection, ADD, 1, 1) == 2
+        assert calcd.reload().returncode == 0
+        wait_for(lambda: len(calcd.listeners) == 1, "the old listeners to end")
+
+
+def test_without_a_daemon_the_command_says_so(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        calcd.stop()
+        result = calcd.reload()
+    assert result.returncode == 75
+    assert result.stderr.startswith(f"calcd: no calcd answers on {calcd.pidfile}.control")

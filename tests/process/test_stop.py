@@ -1,0 +1,149 @@
+"""How calcd ends, and what its clients see of that."""
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from support.daemon import Calcd, ask, receive
+from support.processes import wait_for
+
+from calcd.protocol.classic import Operation, encode_request
+
+ADD = Operation.ADD
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
+    with Calcd(tmp_path) as calcd:
+        calcd.signal(number)
+        calcd.wait_until_gone()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["calcd.conf", "log"]
+        assert calcd.log()[-1].startswith("stopped: ")
+
+
+def test_idle_connections_are_closed(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        idle = [calcd.connect() for _ in range(20)]
+        for connection in idle:
+            ask(connection, ADD, 1, 1)
+        calcd.signal(signal.SIGTERM)
+        for connection in idle:
+            assert connection.recv(1) == b""
+            connection.close()
+        calcd.wait_until_gone()
+        assert len(calcd.wait_for_log(".* closed by calcd, which stops; requests: 1, .*")) == 20
+
+
+def test_a_request_in_hand_is_answered(tmp_path: Path) -> None:
+    """Half of it has arrived when calcd is told to stop."""
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        ask(connection, ADD, 1, 1)
+        frame = encode_request(ADD, 20, 22)
+        connection.sendall(frame[:5])
+        # The handler has read it once nothing is left in its socket; ss(8) would tell, this is enough.
+        wait_for(lambda: _is_read(connection, calcd), "the first half to be read")
+        calcd.signal(signal.SIGTERM)
+        calcd.wait_for_log("stopping: .*")
+        connection.sendall(frame[5:])
+        assert receive(connection, 1) == (42,)
+        assert connection.recv(1) == b""
+
+
+def _is_read(connection: socket.socket, calcd: Calcd) -> bool:
+    (handler,) = calcd.handlers
+    # proc_net_tcp: the receive queue of the handler's side of the connection.
+    remote = f":{connection.getsockname()[1]:04X}"
+    for line in Path(f"/proc/{handler.pid}/net/tcp").read_text().splitlines()[1:]:
+        _, _, peer, state, queues, *_ = line.split()
+        if peer.endswith(remote) and state == "01":
+            return int(queues.partition(":")[2], 16) == 0
+    return False
+
+
+def test_a_connection_that_has_just_been_made_may_ask_its_question(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        calcd.wait_for_log("connection 1 .* opened, .*")
+        calcd.signal(signal.SIGTERM)
+        calcd.wait_for_log("stopping: .*")
+        assert ask(connection, ADD, 20, 22) == 42
+        assert connection.recv(1) == b""
+
+
+def test_a_client_that_quits_while_its_connection_is_closed_is_not_reset(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        ask(connection, ADD, 1, 1)
+        calcd.signal(signal.SIGTERM)
+        assert connection.recv(1) == b""
+        connection.sendall(encode_request(Operation.QUIT))
+        assert connection.recv(1) == b""  # and no ConnectionResetError
+
+
+def test_nobody_can_connect_any_more_while_it_drains(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as busy:
+        calcd.wait_for_log("connection 1 .* opened, .*")
+        address = calcd.address
+        busy.sendall(encode_request(ADD, 1, 1)[:4])
+        calcd.signal(signal.SIGTERM)
+        calcd.wait_for_log("stopping: .*")
+        wait_for(lambda: _refuses(address), "connections to be refused")
+        busy.sendall(encode_request(ADD, 1, 1)[4:])
+        assert receive(busy, 1) == (2,)
+
+
+def _refuses(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def _stuff(connection: socket.socket) -> None:
+    """Asks and never reads, until calcd is stuck in a send."""
+    connection.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        while True:
+            connection.sendall(encode_request(ADD, 1, 1) * 5000)
+
+
+def test_a_second_term_is_immediate(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as stuck:
+        calcd.expected += [
+            r"stopping at once, told to a second time: connections cut off: 1",
+            r"connection 1 .* its handler \d+ died: killed by signal 9 \(SIGKILL\); .*",
+        ]
+        _stuff(stuck)
+        calcd.signal(signal.SIGTERM)
+        calcd.wait_for_log("stopping: .*")
+        calcd.signal(signal.SIGTERM)
+        calcd.wait_until_gone()
+
+
+def test_connections_that_do_not_end_in_the_drain_time_are_cut_off(tmp_path: Path) -> None:
+    calcd = Calcd(tmp_path)
+    calcd.config.write_text("[calcd]\nDrainTime=200ms\n")
+    with calcd, calcd.connect() as stuck:
+        calcd.expected.append(r"connection 1 .* its handler \d+ died: killed by signal 9 \(SIGKILL\); .*")
+        _stuff(stuck)
+        began = time.monotonic()
+        calcd.signal(signal.SIGTERM)
+        calcd.wait_until_gone()
+        assert time.monotonic() - began >= 0.2
+
+
+def test_many_idle_connections_end_together(tmp_path: Path) -> None:
+    """SIGTERM can reach a handler in the instant before it sleeps; it is sent again."""
+    with Calcd(tmp_path) as calcd:
+        for _ in range(3):
+            connections = [calcd.connect() for _ in range(200)]
+            for connection in connections:
+                connection.sendall(encode_request(ADD, 1, 1))
+            calcd.signal(signal.SIGTERM)
+            for connection in connections:
+                assert receive(connection, 1) == (2,)
+                assert connection.recv(1) == b""
+                connection.close()
+            calcd.wait_until_gone()
+            assert calcd.start().returncode == 0

@@ -1,0 +1,204 @@
+"""calcd as a process, on a port of the kernel's choice; its log is read at the end."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from support.processes import Process, of_session, wait_for
+
+from calcd.protocol import classic
+from calcd.protocol.classic import Operation
+
+COMMAND = (sys.executable, "-W", "error", "-m", "calcd")
+TREE = Path(__file__).parents[2]
+# A prefix for Calcd: whoever runs the tests, without root's rights if that is root.
+WITHOUT_RIGHTS = () if os.geteuid() else ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+
+# What calcd logs when all is well; a test that provokes more says so in Calcd.expected.
+_ORDINARY = (
+    r"calcd \S+ serves on \S+.*",
+    r"connection \d+ from \S+ opened, handler \d+",
+    r"connection \d+ from \S+ ended after [\d.]+ s: (quit|closed by client|closed by calcd, which stops); .*",
+    r"stopping: connections open: \d+, time for them to end: \S.*",
+    r"stopped: connections served: \d+, requests answered: \d+",
+    r"reloaded: serves on \S+.*",
+)
+
+
+class Calcd:
+    """A daemon in a folder of its own, in a with statement: started by the double-forking path, or in the
+    foreground, and stopped at the end, when nothing may be left of it.
+
+    prefix is a command that runs another in its own place, such as env or nohup, and pass_fds are the
+    file descriptors to leave to calcd.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        listen: Sequence[str] = ("127.0.0.1:0",),
+        prefix: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
+        foreground: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.pidfile = folder / "calcd.pid"
+        self.config = folder / "calcd.conf"
+        self.config.touch()
+        self.expected: list[str] = []  # regular expressions for log lines beyond the ordinary
+        self._log = folder / "log"
+        self._prefix = prefix
+        self._pass_fds = pass_fds
+        self._foreground = foreground
+        self._options = [
+            *("--config", str(self.config), "--pidfile", str(self.pidfile), "--log-target", "stderr"),
+            *(word for address in listen for word in ("--listen", address)),
+            *options,
+        ]
+
+    def command(self, *options: str) -> list[str]:
+        """What starts calcd; its folder is TREE."""
+        foreground = ["--foreground"] if self._foreground else []
+        return [*self._prefix, *COMMAND, *self._options, *foreground, *options]
+
+    def launch(self, *options: str) -> subprocess.Popen[bytes]:
+        """Runs the command calcd, and does not wait for it. Where it fails, its message is in the log as
+        well as on standard error, because a log to standard error is what the daemon keeps of it."""
+        with self._log.open("a") as log:
+            return subprocess.Popen(
+                self.command(*options),
+                cwd=TREE,
+                stdout=log,
+                stderr=log,
+                pass_fds=self._pass_fds,
+                start_new_session=self._foreground,
+            )
+
+    def start(self, *options: str) -> subprocess.CompletedProcess[bytes]:
+        """Runs the command calcd until it serves or fails."""
+        self.launcher = self.launch(*options)
+        if self._foreground:
+            serves = re.compile(r"calcd \S+ serves on ")
+            wait_for(
+                lambda: any(map(serves.match, self.log())) or self.launcher.poll() is not None,
+                "a calcd in the foreground that serves",
+            )
+            status = self.launcher.poll() or 0
+            self.supervisor = Process(self.launcher.pid)
+        else:
+            status = self.launcher.wait()
+            if status == 0:
+                self.supervisor = Process(int(self.pidfile.read_text()))
+        if status == 0:
+            self.session = self.supervisor.session
+            self._is_stopping = False
+        return subprocess.CompletedProcess(self.launcher.args, status)
+
+    def reload(self) -> subprocess.CompletedProcess[str]:
+        command = [*COMMAND, *self._options, "--reload"]
+        return subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=False)
+
+    def log(self) -> list[str]:
+        """The lines so far, without the part that names the process."""
+        return [re.sub(r"^calcd\[\d+\]: ", "", line) for line in self._log.read_text().splitlines()]
+
+    def wait_for_log(self, pattern: str, times: int = 1) -> list[re.Match[str]]:
+        """The lines that match the whole pattern, as soon as there are that many."""
+
+        def found() -> list[re.Match[str]]:
+            return [match for line in self.log() if (match := re.fullmatch(pattern, line))]
+
+        wait_for(lambda: len(found()) >= times, f"{times} lines like {pattern!r} in {self.log()}")
+        return found()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the first TCP socket listens."""
+        line = self.wait_for_log(r"(?:calcd \S+ |reloaded: )serves on (\S+):(\d+).*")[-1]
+        return line[1].strip("[]"), int(line[2])
+
+    def connect(self) -> socket.socket:
+        connection = socket.create_connection(self.address)
+        connection.settimeout(30)
+        return connection
+
+    @property
+    def listeners(self) -> list[Process]:
+        return [p for p in of_session(self.session) if p.belongs(lambda p: p.title == "calcd: listener")]
+
+    @property
+    def listener(self) -> Process:
+        (listener,) = self.listeners
+        return listener
+
+    @property
+    def handlers(self) -> list[Process]:
+        return [
+            process
+            for process in of_session(self.session)
+            if process.belongs(lambda p: p.title.startswith("calcd: serving "))
+        ]
+
+    def signal(self, number: signal.Signals) -> None:
+        self._is_stopping |= number in (signal.SIGTERM, signal.SIGINT)
+        os.kill(self.supervisor.pid, number)
+
+    def stop(self) -> None:
+        """TERM, and nothing is left of it: no process, no pidfile, no socket."""
+        self.signal(signal.SIGTERM)
+        self.wait_until_gone()
+        assert sorted(os.listdir(self.folder)) == ["calcd.conf", "log"]
+
+    def wait_until_gone(self) -> None:
+        wait_for(self._is_gone, f"the end of {of_session(self.session)}; log: {self.log()}")
+
+    def _is_gone(self) -> bool:
+        self.launcher.poll()  # takes note of the end of one in the foreground
+        return not of_session(self.session)
+
+    def __enter__(self) -> Self:
+        result = self.start()
+        assert result.returncode == 0, self.log()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            print("the log of calcd:", *self.log(), sep="\n")
+            for process in of_session(self.session):
+                os.kill(process.pid, signal.SIGKILL)
+            self.launcher.wait()
+            return
+        if self._is_stopping:
+            self.wait_until_gone()
+        else:
+            self.stop()
+        ordinary = re.compile("|".join((*_ORDINARY, *self.expected)))
+        assert [line for line in self.log() if not ordinary.fullmatch(line)] == []
+
+
+def ask(connection: socket.socket, operation: Operation, op1: int, op2: int) -> int:
+    """One request, one answer."""
+    connection.sendall(classic.encode_request(operation, op1, op2))
+    (answer,) = receive(connection, 1)
+    return answer
+
+
+def receive(connection: socket.socket, replies: int) -> tuple[int, ...]:
+    """So many answers; raises AssertionError when the connection ends before."""
+    wanted = replies * classic.REPLY.size
+    received = b""
+    while len(received) < wanted:
+        chunk = connection.recv(wanted - len(received))
+        assert chunk, f"the connection ended after {len(received)} of {wanted} bytes"
+        received += chunk
+    return classic.decode_replies(received)

@@ -1,0 +1,98 @@
+"""What /proc tells about processes."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DEADLINE = 30.0  # seconds; what has not come by then never will
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Returns when the condition holds; what names it for the case that it never does."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"waited {DEADLINE} s in vain for {what}"
+        time.sleep(0.005)
+
+
+class Process:
+    """A process, by its PID; every property is read anew."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def __repr__(self) -> str:
+        try:
+            return f"<{self.pid}: {self.title}>"
+        except (FileNotFoundError, ProcessLookupError):
+            return f"<{self.pid}: gone>"
+
+    def _stat(self) -> list[str]:
+        # Behind the name, which is in parentheses and may hold anything: proc_pid_stat(5), field 3 on.
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+
+    @property
+    def exists(self) -> bool:
+        """Running, or a zombie that nobody has waited for."""
+        return Path(f"/proc/{self.pid}").exists()
+
+    @property
+    def is_zombie(self) -> bool:
+        return self._stat()[0] == "Z"
+
+    @property
+    def parent(self) -> int:
+        return int(self._stat()[1])
+
+    @property
+    def group(self) -> int:
+        return int(self._stat()[2])
+
+    @property
+    def session(self) -> int:
+        return int(self._stat()[3])
+
+    @property
+    def title(self) -> str:
+        """What ps shows."""
+        return Path(f"/proc/{self.pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+
+    def status(self, field: str) -> str:
+        """A line of /proc/PID/status: proc_pid_status(5)."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{field}:"))
+
+    def files(self) -> dict[int, str]:
+        """Its open file descriptors and what they lead to: proc_pid_fd(5)."""
+        entries = Path(f"/proc/{self.pid}/fd").iterdir()
+        return {int(entry.name): os.readlink(entry) for entry in entries}
+
+    def environment(self) -> dict[str, str]:
+        """What its program was started with."""
+        strings = Path(f"/proc/{self.pid}/environ").read_bytes().decode().split("\0")
+        return dict(string.split("=", 1) for string in strings if "=" in string)
+
+    def children(self) -> list["Process"]:
+        return [process for process in every_process() if process.belongs(lambda p: p.parent == self.pid)]
+
+    def belongs(self, test: Callable[["Process"], bool]) -> bool:
+        """False for a process that has gone in the meantime."""
+        try:
+            return test(self)
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+
+def every_process() -> list[Process]:
+    return [Process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def of_session(session: int) -> list[Process]:
+    """All processes of a session, but those that have ended and that init (PID 1), their parent by now,
+    takes its time to wait for."""
+    return [
+        process
+        for process in every_process()
+        if process.belongs(lambda p: p.session == session and not (p.is_zombie and p.parent == 1))
+    ]
