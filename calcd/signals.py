@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 class SignalPipe:
     def __init__(self, numbers: Iterable[signal.Signals]) -> None:
-        self.reading_end, self.writing_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.ends = self.reading_end, writing_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # Full after 65,536 signals that nobody has read: the loop will look at everything anyhow.
-        signal.set_wakeup_fd(self.writing_end, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(writing_end, warn_on_full_buffer=False)
         for number in numbers:
             signal.signal(number, lambda _signal, _frame: None)
 

@@ -39,7 +39,7 @@ class Session:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._drained_by: float | None = None  # time.monotonic(), once the daemon stops
-        self._is_ending = False
+        self._is_closed = False
         self._pending = b""  # a request whose rest has not arrived
         self._requests = 0
         self._received = 0
@@ -47,7 +47,7 @@ class Session:
 
     def drain(self, _signal: int, _frame: FrameType | None) -> None:
         """Handles SIGTERM: the request in hand is answered, then the connection is closed."""
-        if self._is_ending:
+        if self._is_closed:
             return
         if self._drained_by is None:
             self._drained_by = time.monotonic() + _GRACE
@@ -59,7 +59,7 @@ class Session:
             ending = self._converse()
         except OSError:  # a reset, a time-out of the network's: whatever it is, the connection is gone
             ending = Ending.CONNECTION_LOST
-        self._is_ending = True
+        self._is_closed = True
         self._connection.close()
         return Report(os.getpid(), ending, self._requests, self._received, self._sent)
 
@@ -104,14 +104,15 @@ class Session:
         are still on their way (RFC 2525, 2.17). So calcd closes its half, which the client sees
         behind the last reply, and reads what still comes to nowhere.
         """
-        self._is_ending = True
         deadline = time.monotonic() + _GRACE
-        with contextlib.suppress(OSError):  # the time is over; or a reset, and nobody is there to wait for
+        with contextlib.suppress(OSError):  # a reset: nobody is there to wait for
             self._connection.shutdown(socket.SHUT_WR)
             while (left := deadline - time.monotonic()) > 0:
                 self._limit_receive(left)
-                if not self._connection.recv(_READ_SIZE):
-                    break
+                # The time is over; or a reminder came, after which recv would wait for all of it again.
+                with contextlib.suppress(BlockingIOError):
+                    if not self._connection.recv(_READ_SIZE):
+                        break
 
     def _limit_receive(self, seconds: float) -> None:
         """Lets every recv(2) from now on fail with EAGAIN after so many seconds."""

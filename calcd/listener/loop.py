@@ -183,8 +183,7 @@ class Listener:
             *(listening.fileno() for listening in self._sockets),
             self._supervisor.fileno(),
             self._reports.pipe,
-            self._signals.reading_end,
-            self._signals.writing_end,
+            *self._signals.ends,
             self._selector.fileno(),
         ]
 

@@ -59,7 +59,7 @@ def open_standard_streams() -> None:
 def context(
     *,
     detach: bool,
-    keep_open: Sequence[HasFileno],
+    keep_open: Sequence[HasFileno | int],
     stderr: TextIO | None,
     pidfile: Pidfile | None,
 ) -> contextlib.AbstractContextManager[object]:
@@ -87,9 +87,10 @@ class Launch:
     def fileno(self) -> int:
         return self._pipe
 
-    def succeeded(self) -> None:
+    def succeeded(self, status: str) -> None:
         """The daemon serves. Raises BrokenPipeError when the launcher was interrupted."""
-        os.write(self._pipe, bytes([ExitStatus.OK]) + str(os.getpid()).encode())
+        assignments = (f"MAINPID={os.getpid()}", "READY=1", f"STATUS={status}")
+        os.write(self._pipe, bytes([ExitStatus.OK]) + "\n".join(assignments).encode())
         os.close(self._pipe)
 
     def failed(self, failure: Failure) -> None:
@@ -116,7 +117,7 @@ def launch(daemon: Callable[[Launch], None]) -> None:
     status, text = outcome[0], outcome[1:].decode()
     if status != ExitStatus.OK:
         raise Failure(ExitStatus(status), text)
-    notify.tell(f"MAINPID={text}", "READY=1")
+    notify.tell(text)
 
 
 def _run(daemon: Callable[[Launch], None], launch: Launch) -> ExitStatus:

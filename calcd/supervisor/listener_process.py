@@ -52,6 +52,9 @@ class ListenerProcess:
         }
         try:
             self.pid = _spawn(json.dumps(arguments), [*listening, theirs.fileno(), *reports])
+        except OSError:
+            self.close()
+            raise
         finally:
             theirs.close()
             os.close(reports_for_handlers)

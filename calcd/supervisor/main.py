@@ -74,7 +74,9 @@ def _start(given: Options, settings: Config) -> None:
         def serve(launch: Launch | None) -> None:
             target = log.choose_target(settings.log_target, given.foreground)
             keeps_stderr = given.foreground or target == LogTarget.STDERR or log.is_service()
-            keep_open = [pidfile, launch, *(each.socket for each in listening)]
+            # From here on a signal is no longer the end, but the loop's to answer.
+            signals = SignalPipe(SIGNALS)
+            keep_open = [pidfile, launch, *signals.ends, *(each.socket for each in listening)]
             privileges.drop(identity)
             with (
                 daemonize.context(
@@ -86,7 +88,6 @@ def _start(given: Options, settings: Config) -> None:
                 contextlib.ExitStack() as at_the_daemons_end,
             ):
                 _adopt_orphans()
-                signals = SignalPipe(SIGNALS)
                 control_socket = None
                 if pidfile:
                     control_socket = Control(pidfile.path)
@@ -99,7 +100,7 @@ def _start(given: Options, settings: Config) -> None:
                     control=control_socket,
                     log=Log(target, settings.log_level),
                     watchdog_interval=watchdog_interval,
-                    started=launch.succeeded if launch else partial(notify.tell, "READY=1"),
+                    started=launch.succeeded if launch else notify.ready,
                 ).run()
 
         if given.foreground:

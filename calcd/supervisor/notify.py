@@ -13,6 +13,10 @@ def tell(*assignments: str) -> None:
         daemon.notify("\n".join(assignments))
 
 
+def ready(status: str) -> None:
+    tell("READY=1", f"STATUS={status}")
+
+
 def reloading() -> None:
     """Systemd orders this against the READY=1 that follows by the time in it (systemd 253 and later)."""
     tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

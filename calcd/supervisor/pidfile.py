@@ -43,7 +43,8 @@ class Pidfile:
                 os.close(self._file)
             os.ftruncate(self._file, 0)
             os.fchmod(self._file, 0o644)
-            os.fchown(self._file, owner.uid, owner.gid)
+            if owner.uid != os.geteuid():  # also where it would change nothing, the unit forbids the call
+                os.fchown(self._file, owner.uid, owner.gid)
         except OSError as error:
             raise _failure(path, error) from error
 
@@ -81,7 +82,8 @@ class Pidfile:
             folder.mkdir(mode=0o755)
         except FileExistsError:
             return
-        os.chown(folder, owner.uid, owner.gid)
+        if owner.uid != os.geteuid():
+            os.chown(folder, owner.uid, owner.gid)
 
     def _open(self) -> int:
         """The file, open and locked."""

@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ class Sockets:
     def __str__(self) -> str:
         return ", ".join(map(str, self))
 
-    def for_addresses(self, addresses: Iterable[Address]) -> "Sockets":
+    def for_addresses(self, addresses: Sequence[Address]) -> "Sockets":
         """The sockets for these addresses: open ones are kept, the others opened. Sockets that were
         passed stay the ones that count, whatever the addresses.
 
@@ -73,6 +73,8 @@ class Sockets:
         """
         if self.are_passed:
             return self
+        if not addresses:
+            raise Failure(ExitStatus.CONFIG, "nowhere to listen: give an address with Listen= or --listen")
         own: dict[Address, Listening] = {}
         try:
             for address in addresses:

@@ -61,9 +61,10 @@ class Supervisor:
         control: Control | None,
         log: Log,
         watchdog_interval: float | None,
-        started: Callable[[], None],
+        started: Callable[[str], None],
     ) -> None:
-        """load_config reads the configuration anew, started is called once calcd serves."""
+        """load_config reads the configuration anew; started is called, with the STATUS line, once calcd
+        serves."""
         self._config = config
         self._load_config = load_config
         self._sockets = sockets
@@ -71,7 +72,7 @@ class Supervisor:
         self._control = control
         self._log = log
         self._watchdog_interval = watchdog_interval
-        self._started: Callable[[], None] | None = started
+        self._started: Callable[[str], None] | None = started
         self._accounts = Accounts(log, config.log_connections)
         self._listeners: dict[int, ListenerProcess] = {}  # by PID, those that leave included
         self._orphaned: list[ListenerProcess] = []  # dead, with handlers that are not
@@ -141,6 +142,8 @@ class Supervisor:
         self._timers.set("candidate", _READY_TIME, partial(candidate.signal_group, signal.SIGKILL))
 
     def _candidate_is_ready(self, candidate: ListenerProcess) -> None:
+        if self._is_stopping:
+            return
         old, self._current, self._candidate = self._current, candidate, None
         self._timers.cancel("candidate")
         if old:
@@ -154,10 +157,9 @@ class Supervisor:
         if self._started:
             started, self._started = self._started, None
             self._log.write(messages.STARTED, version=calcd.__version__, listen=sockets)
-            self._tell_status()
-            self._watch()
+            self._watch_later()
             try:
-                started()
+                started(self._accounts.counters.status())
             except BrokenPipeError:  # who started calcd has been interrupted, and means this as well
                 self._stop()
         elif self._is_reloading:
@@ -170,12 +172,14 @@ class Supervisor:
         self._timers.cancel("candidate")
         if self._started:
             raise Failure(ExitStatus.SOFTWARE, f"{why}; standard error, or the journal, shows more")
+        if self._is_stopping:
+            return
         _, sockets = self._next
         sockets.close_all_but(self._sockets)
         if self._is_reloading:
             self._log.write(messages.RELOAD_FAILED, reason=why)
             self._reload_ended(why)
-        if not self._current and not self._is_stopping:
+        if not self._current:
             self._start_listener_later(messages.LISTENER_FAILED, reason=why)
 
     def _start_listener_later(self, message: messages.Message, **fields: object) -> None:
@@ -307,6 +311,7 @@ class Supervisor:
             self._timers.cancel(name)
         # The address is free, and a socket's file gone, before the last connection is.
         self._sockets.close()
+        self._next[1].close()
         for listener in self._listeners.values():
             listener.tell(Command.DRAIN)
         self._timers.set("drained", drain_time + _OVERRUN, partial(self._abort, "the time is over"))
@@ -334,11 +339,13 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Assures systemd that this loop turns, and that the listener's has since the last time."""
-        if self._watchdog_interval is None:
-            return
         if self._current:
             if self._current.is_alive:
                 notify.tell("WATCHDOG=1")
             self._current.is_alive = False
             self._current.tell(Command.PING)
-        self._timers.set("watchdog", self._watchdog_interval, self._watch)
+        self._watch_later()
+
+    def _watch_later(self) -> None:
+        if self._watchdog_interval is not None:
+            self._timers.set("watchdog", self._watchdog_interval, self._watch)

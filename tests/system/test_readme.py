@@ -1,0 +1,43 @@
+"""The README, followed word by word."""
+
+import re
+
+import pytest
+from system.machine import COPY, COPY_TREE, TREE, Machine
+
+README = (TREE / "README.md").read_text()
+# Not here: it is what runs this test.
+ELSEWHERE = "./check"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def tree(machine: Machine) -> str:
+    machine.run(COPY_TREE)
+    return f"cd {COPY} && "
+
+
+def test_its_first_command_starts_calcd_and_gets_an_answer(machine: Machine, tree: str) -> None:
+    first, *_ = blocks("sh")
+    said = machine.output(tree + first)
+    assert re.search(r"^ *5$", said, re.MULTILINE)
+    stop = re.search(r"^Stop: +(.*)$", said, re.MULTILINE)
+    assert stop
+    machine.run(stop[1])
+    machine.wait_for("! pgrep -x calcd")
+
+
+def test_its_other_commands_work_and_its_python_does(machine: Machine, tree: str) -> None:
+    commands = [line for block in blocks("sh")[1:] for line in block.splitlines() if line != ELSEWHERE]
+    said = {command: machine.output(tree + command) for command in commands}
+    assert len(said) > 10
+    assert said["calc-client add 2 3"] == "5"
+    assert said["calc-client 7 x 6"] == "42"
+    assert said["printf '%s\\n' '1 + 1' 'mul 3, 4' | calc-client"] == "2\n12"
+    (program,) = blocks("python")
+    answer = machine.run("PYTHONPATH=/usr/local/lib/calcd python3 -", stdin=program)
+    assert answer.stdout == "5\n"
+    machine.run("make -C {COPY} uninstall".format(COPY=COPY))
