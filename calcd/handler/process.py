@@ -19,7 +19,7 @@ def run(
     """Serves the connection and exits: 0, or 70 (EX_SOFTWARE) with a traceback on standard error.
 
     reports is the pipe that the report goes to, inherited the listener's other file descriptors.
-    Called in a new fork with all signals blocked. It leaves by os._exit: an ordinary end of the
+    Called in a new fork with SIGCHLD and SIGTERM blocked. It leaves by os._exit: an ordinary end of the
     interpreter costs 2 to 7 ms and would run what the listener has registered for its own end.
     """
     status = os.EX_SOFTWARE

@@ -253,6 +253,8 @@ class Listener:
             self._send_unsent()
 
     def _send_unsent(self) -> None:
+        if self._is_alone:
+            return
         try:
             while self._unsent:
                 self._supervisor.send(self._unsent[0])
@@ -281,6 +283,8 @@ class Listener:
         """Accepts no more; the sockets are closed at once, so that nobody waits in their backlog for
         a listener that will not come, and their addresses are free."""
         if not self._is_leaving:
+            if not self._has_successor:
+                self._accept_backlog()
             self._is_leaving = True
             self._poll_sockets(False)
             for listening in self._sockets:
@@ -289,8 +293,6 @@ class Listener:
 
     def _drain(self) -> None:
         if not self._timers.is_set("drained"):
-            if not self._has_successor:
-                self._accept_backlog()
             self._leave()
             self._timers.set("drained", self._drain_time, self._kill)
             self._remind()

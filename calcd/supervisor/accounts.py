@@ -46,14 +46,17 @@ class Accounts:
             self._log.write(messages.CONNECTION_OPENED, session=session.number, peer=peer, handler=handler)
         return session
 
-    def ended(self, session: Session, wait_status: int, seconds: float, record: bytes) -> None:
-        """wait_status is wait(2)'s, record the handler's report; empty when it died before it could."""
+    def ended(self, session: Session, wait_status: int | None, seconds: float, record: bytes) -> None:
+        """wait_status is wait(2)'s, None when nobody has lived to tell; record is the handler's report,
+        empty when it died before it could."""
+        requests = received = sent = 0
         if record:
             _, end, requests, received, sent = report.decode(record)
-            ending, is_good = _ENDINGS[end], end in _GOOD_ENDINGS
+            message, ending, is_good = messages.CONNECTION_ENDED, _ENDINGS[end], end in _GOOD_ENDINGS
+        elif wait_status:
+            message, ending, is_good = messages.HANDLER_DIED, describe(wait_status), False
         else:
-            requests = received = sent = 0
-            ending, is_good = describe(wait_status), False
+            message, ending, is_good = messages.REPORT_LOST, "report lost", True
         # The protocol ends a connection at its first error.
         errors = 0 if is_good else 1
         counters = self.counters
@@ -65,7 +68,7 @@ class Accounts:
         counters.sent += sent
         if self.wanted == LogConnections.ALL or (self.wanted == LogConnections.ERRORS and not is_good):
             self._log.write(
-                messages.CONNECTION_ENDED if record else messages.HANDLER_DIED,
+                message,
                 session=session.number,
                 peer=session.peer,
                 handler=session.handler,

@@ -1,15 +1,17 @@
 """The control socket: calcd --reload asks for a reload and learns how it went.
 
 kill -HUP cannot say that: it returns before anything has happened. The socket stands beside the
-pidfile, and only its owner and root can connect to it. A request is a packet, and so is its answer:
-empty when the reload is in force, else what is wrong.
+pidfile, and only its owner and root can connect to it. A request is a packet, and so is its answer: a
+byte, the exit status that calcd --reload shall have, and behind it what is wrong.
 """
 
 import contextlib
+import os
 import socket
 from pathlib import Path
 
 from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.privileges import Identity
 
 _RELOAD = b"reload"
 _ANSWER_SIZE = 65536
@@ -42,39 +44,53 @@ def request_reload(pidfile: Path | None) -> None:
                 ExitStatus.NO_PERMISSION,
                 f"{path}: {error.strerror}: only root and the user that calcd runs as can reload it",
             ) from error
-    if answer:
-        raise Failure(ExitStatus.CONFIG, f"reload failed, the old settings stay in force: {answer.decode()}")
+        except OSError as error:
+            raise Failure(
+                ExitStatus.USAGE,
+                f"{path}: {error.strerror or error}: name the running calcd's pidfile with --pidfile",
+            ) from error
+    if not answer:
+        raise Failure(ExitStatus.TRY_AGAIN, f"calcd ended before it answered on {path}: its log says why")
+    status, problem = ExitStatus(answer[0]), answer[1:].decode(errors="replace")
+    if status != ExitStatus.OK:
+        raise Failure(status, f"reload failed, the old settings stay in force: {problem}")
 
 
 class Control:
     """The daemon's end."""
 
-    def __init__(self, pidfile: Path) -> None:
-        """Listens. Whoever holds the pidfile's lock may replace a socket that was left behind.
+    def __init__(self, pidfile: Path, owner: Identity) -> None:
+        """Listens. Whoever holds the pidfile's lock may replace a socket that was left behind. owner will
+        be able to connect.
 
         Raises Failure.
         """
         self._path = path_beside(pidfile)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         self._waiting: list[socket.socket] = []
         try:
             self._path.unlink(missing_ok=True)
-            self._socket.bind(str(self._path))
+            self.socket.bind(str(self._path))
             self._path.chmod(0o600)
+            if owner.uid != os.geteuid():
+                with contextlib.suppress(PermissionError):  # privileges.drop() will say so
+                    os.chown(self._path, owner.uid, owner.gid)
+            self._file = self._path.lstat()
+            self.socket.listen()
         except OSError as error:
+            self.socket.close()
             raise Failure(
-                ExitStatus.CANNOT_CREATE,
+                ExitStatus.NO_PERMISSION if isinstance(error, PermissionError) else ExitStatus.CANNOT_CREATE,
                 f"control socket {self._path}: {error.strerror or error}: give another path with --pidfile",
             ) from error
-        self._socket.listen()
 
     def fileno(self) -> int:
-        return self._socket.fileno()
+        return self.socket.fileno()
 
     def accept(self) -> bool:
         """Takes a request; True when it is one. Its answer is owed until answer()."""
         try:
-            connection, _ = self._socket.accept()
+            connection, _ = self.socket.accept()
         except OSError:  # gone already
             return False
         # A client of ours has sent before it is accepted, or does at once; no other is waited for long.
@@ -86,14 +102,21 @@ class Control:
         connection.close()
         return False
 
-    def answer(self, problem: str) -> None:
-        """Tells all who wait; an empty problem is success."""
+    def answer(self, failure: Failure | None) -> None:
+        """Tells all who wait; None is success."""
+        status = failure.status if failure else ExitStatus.OK
+        problem = str(failure or "").encode(errors="backslashreplace")
         for connection in self._waiting:
             with contextlib.suppress(OSError), connection:
-                connection.send(problem.encode()[:_ANSWER_SIZE])
+                connection.send((bytes([status]) + problem)[:_ANSWER_SIZE])
         self._waiting.clear()
 
     def close(self) -> None:
-        self.answer("calcd stops")
-        self._socket.close()
-        self._path.unlink(missing_ok=True)
+        """Closes it and removes its file. Once."""
+        if self.socket.fileno() == -1:
+            return
+        self.answer(Failure(ExitStatus.TRY_AGAIN, "calcd stops"))
+        self.socket.close()
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            if os.path.samestat(self._path.lstat(), self._file):  # else another calcd's, by its right to it
+                self._path.unlink()

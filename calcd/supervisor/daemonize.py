@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TextIO
 
 from calcd.supervisor import notify
-from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.pidfile import Pidfile
 
 # More than supervisor and listener ever have open; a connection's is in its handler.
@@ -36,8 +36,9 @@ def clean_inheritance() -> None:
         # The last two Python ignores, to turn them into errors of the call. An ignored SIGCHLD (a
         # caller's habit) would reap the handlers unseen, and nohup's SIGHUP make a reload impossible.
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # An interrupt has to wait until it can be answered, or what has been made by then would stay behind.
+    signal.pthread_sigmask(signal.SIG_SETMASK, (signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
+    os.umask(0o022)  # for the pidfile's folder, in which everybody may look
     kept = ("PATH", "LANG", "TZ", "NOTIFY_SOCKET", "JOURNAL_STREAM")
     for name in list(os.environ):
         if name not in kept and not name.startswith("LC_"):
@@ -45,8 +46,16 @@ def clean_inheritance() -> None:
     # python-daemon 2.3.2 makes a set of all file descriptors that could be open when it is imported: 42
     # to 145 MB at the hard limits that systems have.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard > _MAX_OPEN_FILES:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, _MAX_OPEN_FILES), _MAX_OPEN_FILES))
+    limit = min(hard, _MAX_OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, limit), limit))
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd >= limit:  # python-daemon closes the ones below
+            os.close(fd)
+
+
+def admit_signals() -> None:
+    """Ends the wait of those that clean_inheritance() lets wait."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def open_standard_streams() -> None:
@@ -94,7 +103,7 @@ class Launch:
         os.close(self._pipe)
 
     def failed(self, failure: Failure) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):  # the launcher has left, or has been told
             os.write(self._pipe, bytes([failure.status]) + str(failure).encode(errors="replace"))
 
 
@@ -109,12 +118,14 @@ def launch(daemon: Callable[[Launch], None]) -> None:
         os.close(reading_end)
         sys.exit(_run(daemon, Launch(writing_end)))
     os.close(writing_end)
+    # An interrupt ends the launcher here and now; the daemon finds its pipe broken, and takes all back.
+    admit_signals()
     with open(reading_end, "rb") as pipe:
         outcome = pipe.read()
     os.waitpid(child, 0)  # python-daemon's first parent, which has left
     if not outcome:
         raise Failure(ExitStatus.SOFTWARE, "the daemon died while it started; calcd --foreground shows how")
-    status, text = outcome[0], outcome[1:].decode()
+    status, text = outcome[0], outcome[1:].decode(errors="replace")
     if status != ExitStatus.OK:
         raise Failure(ExitStatus(status), text)
     notify.tell(text)
@@ -123,7 +134,10 @@ def launch(daemon: Callable[[Launch], None]) -> None:
 def _run(daemon: Callable[[Launch], None], launch: Launch) -> ExitStatus:
     try:
         daemon(launch)
-    except Failure as failure:
-        launch.failed(failure)
-        return failure.status
-    return ExitStatus.OK
+        return ExitStatus.OK
+    except Failure as refused:
+        failure = refused
+    except OSError as error:
+        failure = system_failure(error)
+    launch.failed(failure)
+    return failure.status

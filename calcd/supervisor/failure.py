@@ -39,3 +39,10 @@ class Failure(Exception):  # noqa: N818 - what the user did, or the system, not 
     def __init__(self, status: ExitStatus, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def system_failure(error: OSError) -> Failure:
+    """For what every daemon needs and hardly ever is refused: a process, a file descriptor, memory."""
+    return Failure(
+        ExitStatus.OS_ERROR, f"the system refuses what calcd needs: {error}; look at its limits (ulimit -a)"
+    )

@@ -120,6 +120,7 @@ def _spawn(arguments: str, passed: Iterable[int]) -> int:
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, fd) for fd in passed],
         # An interrupt at the terminal goes to the supervisor's group only.
         setpgroup=0,
-        setsigmask=(),
+        # Until it is prepared for them, the listener takes none: it unblocks them itself.
+        setsigmask=signal.valid_signals(),
         setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
     )

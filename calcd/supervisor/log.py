@@ -4,8 +4,8 @@ The supervisor alone logs. journald finds out a sender's unit when it reads the 
 handler that has ended by then is lost (0.4 to 44 % were, systemd 252), and journalctl -u misses the line.
 """
 
+import contextlib
 import os
-import sys
 import syslog
 from collections.abc import Callable
 
@@ -60,13 +60,15 @@ class Log:
     def write(self, message: Message, **fields: object) -> None:
         """Logs the message; fields are what its text has in braces, and more for the journal."""
         if message.priority <= self._least:
-            self._write(message, message.text.format_map(fields), fields)
+            # A full disk, a reader that has left, a journald that is being restarted: calcd serves on.
+            with contextlib.suppress(OSError):
+                self._write(message, message.text.format_map(fields), fields)
 
 
 def _to_journal(message: Message, text: str, fields: dict[str, object]) -> None:
     # sendv, not send: that looks at the stack for CODE_FILE= and the like, which nobody needs here.
     journal.sendv(
-        f"MESSAGE={text}",
+        f"MESSAGE={text}".encode(errors="backslashreplace"),
         f"MESSAGE_ID={message.id}",
         f"PRIORITY={message.priority}",
         "SYSLOG_IDENTIFIER=calcd",
@@ -76,13 +78,18 @@ def _to_journal(message: Message, text: str, fields: dict[str, object]) -> None:
 
 
 def _to_syslog(message: Message, text: str, _fields: dict[str, object]) -> None:
-    syslog.syslog(message.priority, text)
+    syslog.syslog(message.priority, text.encode(errors="backslashreplace").decode())
 
 
 def _to_stderr(_message: Message, text: str, _fields: dict[str, object]) -> None:
-    sys.stderr.write(f"calcd[{os.getpid()}]: {text}\n")  # one write(2), and not two as by print()
+    _write_line(f"calcd[{os.getpid()}]: {text}")
 
 
 def _to_stderr_stream(message: Message, text: str, _fields: dict[str, object]) -> None:
     # sd-daemon(3): the journal takes the priority off again.
-    print(f"<{message.priority}>{text}", file=sys.stderr, flush=True)
+    _write_line(f"<{message.priority}>{text}")
+
+
+def _write_line(line: str) -> None:
+    # By one write(2), and past sys.stderr, which would keep what cannot be written and try it again.
+    os.write(2, f"{line}\n".encode(errors="backslashreplace"))

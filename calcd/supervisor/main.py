@@ -12,7 +12,7 @@ from calcd.signals import SignalPipe
 from calcd.supervisor import control, daemonize, log, notify, options, privileges, sockets
 from calcd.supervisor.control import Control
 from calcd.supervisor.daemonize import Launch
-from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.log import Log
 from calcd.supervisor.options import Options
 from calcd.supervisor.pidfile import Pidfile
@@ -37,11 +37,18 @@ def main() -> int:
                 control.request_reload(_load(given).pid_file)
             case _:
                 _start(given, _load(given))
+        sys.stdout.flush()
     except Failure as failure:
-        for line in str(failure).splitlines():
-            print(f"calcd: {line}", file=sys.stderr)
-        return failure.status
+        return _complain(failure)
+    except OSError as error:
+        return _complain(system_failure(error))
     return ExitStatus.OK
+
+
+def _complain(failure: Failure) -> ExitStatus:
+    for line in str(failure).splitlines():
+        print(f"calcd: {line}", file=sys.stderr)
+    return failure.status
 
 
 def _load(given: Options) -> Config:
@@ -63,10 +70,12 @@ def _start(given: Options, settings: Config) -> None:
     daemonize.clean_inheritance()
     identity = privileges.resolve(settings.user, settings.group)
     with contextlib.ExitStack() as at_the_end:
-        pidfile = None
+        pidfile = control_socket = None
         if settings.pid_file:
             pidfile = Pidfile(settings.pid_file, identity)
             at_the_end.callback(pidfile.close)
+            control_socket = Control(settings.pid_file, identity)
+            at_the_end.callback(control_socket.close)
         listening = passed.for_addresses(settings.listen)
         at_the_end.callback(listening.close)
         Title().set("calcd: supervisor")
@@ -76,7 +85,8 @@ def _start(given: Options, settings: Config) -> None:
             keeps_stderr = given.foreground or target == LogTarget.STDERR or log.is_service()
             # From here on a signal is no longer the end, but the loop's to answer.
             signals = SignalPipe(SIGNALS)
-            keep_open = [pidfile, launch, *signals.ends, *(each.socket for each in listening)]
+            daemonize.admit_signals()
+            keep_open = [pidfile, control_socket, launch, *signals.ends, *(each.socket for each in listening)]
             privileges.drop(identity)
             with (
                 daemonize.context(
@@ -85,16 +95,12 @@ def _start(given: Options, settings: Config) -> None:
                     stderr=sys.stderr if keeps_stderr else None,
                     pidfile=pidfile,
                 ),
-                contextlib.ExitStack() as at_the_daemons_end,
+                contextlib.closing(control_socket) if control_socket else contextlib.nullcontext(),
             ):
                 _adopt_orphans()
-                control_socket = None
-                if pidfile:
-                    control_socket = Control(pidfile.path)
-                    at_the_daemons_end.callback(control_socket.close)
                 Supervisor(
                     config=settings,
-                    load_config=partial(config.load, given.config_file, given.settings),
+                    load_config=partial(_load, given),
                     sockets=listening,
                     signals=signals,
                     control=control_socket,
@@ -110,6 +116,8 @@ def _start(given: Options, settings: Config) -> None:
             at_the_end.pop_all()  # all of it is the daemon's now
             for each in listening:
                 each.socket.close()
+            if control_socket:
+                control_socket.socket.close()
 
 
 def _adopt_orphans() -> None:

@@ -66,6 +66,12 @@ HANDLER_DIED = Message(
     "connection {session} from {peer} ended after {duration} s: its handler {handler} died: {ending}; how "
     "many requests it had answered is not known",
 )
+REPORT_LOST = Message(
+    "59b92c047d54430e8d30f5f94bdcc3e2",
+    syslog.LOG_INFO,
+    "connection {session} from {peer} ended after {duration} s; how is not known, because the listener died "
+    "with the handler's report",
+)
 TROUBLE = Message(
     "274dce9c1a8d49f1acddae377e1c5fe4",
     syslog.LOG_WARNING,
@@ -75,8 +81,8 @@ TROUBLE = Message(
 LISTENER_DIED = Message(
     "6fbcdc766b394f89b2b093cd90f121a1",
     syslog.LOG_ERR,
-    "the listener {listener} died: {status}; what is connected stays connected, what queues will be "
-    "served: a new one starts in {delay} s",
+    "the listener {listener} died: {status}; what is connected stays connected, what queues will be served "
+    "by {successor}",
 )
 LISTENER_FAILED = Message(
     "93e018c9c8214f2c8d17ecbc96b688d4",

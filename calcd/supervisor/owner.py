@@ -2,38 +2,60 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from calcd.config import Address
 
 _LISTEN = "0A"  # the state, in /proc/net/tcp
 
 
-def of(address: Address) -> str | None:
-    """For example "nginx (PID 412)"; None where that cannot be seen, as without root for others'."""
-    inodes = _unix_inodes(address) if address.family == socket.AF_UNIX else _tcp_inodes(address.port)
+class Owner(NamedTuple):
+    pid: int
+    name: str
+
+
+def of(address: Address) -> Owner | None:
+    """None where that cannot be seen, as without root for others' processes."""
+    inodes = _unix_inodes(address) if address.family == socket.AF_UNIX else _tcp_inodes(address)
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(os.readlink(fd) in wanted for fd in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (PID {process.name})"
+                return Owner(int(process.name), _read(process / "comm").strip())
         except OSError:  # not ours to look into, or gone by now
             continue
     return None
 
 
-def _tcp_inodes(port: int) -> set[str]:
+def _tcp_inodes(address: Address) -> set[str]:
+    wanted = socket.inet_pton(address.family, address.host)
+    # An IPv6 socket for all addresses takes IPv4's ports as well, unless it is IPV6_V6ONLY.
+    tables = ("tcp6",) if address.family == socket.AF_INET6 else ("tcp", "tcp6")
     inodes = set()
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        if not table.exists():
-            continue
-        for line in table.read_text().splitlines()[1:]:
+    for table in tables:
+        for line in _read(Path("/proc/net") / table).splitlines()[1:]:
             _, local, _, state, *_, inode = line.split()[:10]
-            if state == _LISTEN and int(local.rpartition(":")[2], 16) == port:
+            host, port = _unhex(local.partition(":")[0]), int(local.partition(":")[2], 16)
+            same_family = len(host) == len(wanted)
+            clashes = not any(host) or (same_family and (host == wanted or not any(wanted)))
+            if state == _LISTEN and port == address.port and clashes:
                 inodes.add(inode)
     return inodes
 
 
+def _unhex(host: str) -> bytes:
+    """The address in network order: proc_net_tcp has it as 32-bit numbers in the machine's."""
+    words = [int(host[at : at + 8], 16) for at in range(0, len(host), 8)]
+    return b"".join(word.to_bytes(4, sys.byteorder) for word in words)
+
+
 def _unix_inodes(address: Address) -> set[str]:
-    lines = Path("/proc/net/unix").read_text().splitlines()[1:]
+    lines = _read(Path("/proc/net/unix")).splitlines()[1:]
     return {line.split()[6] for line in lines if line.endswith(f" {address.path}")}
+
+
+def _read(path: Path) -> str:
+    """Processes choose their names and their sockets' freely: not all of it is text."""
+    return path.read_text(errors="replace") if path.exists() else ""

@@ -12,6 +12,7 @@
     of the unprivileged user's, both would let that user overwrite any file.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -44,7 +45,9 @@ class Pidfile:
             os.ftruncate(self._file, 0)
             os.fchmod(self._file, 0o644)
             if owner.uid != os.geteuid():  # also where it would change nothing, the unit forbids the call
-                os.fchown(self._file, owner.uid, owner.gid)
+                # Who may not give it away may not become its owner either: privileges.drop() says so.
+                with contextlib.suppress(PermissionError):
+                    os.fchown(self._file, owner.uid, owner.gid)
         except OSError as error:
             raise _failure(path, error) from error
 
@@ -72,7 +75,9 @@ class Pidfile:
         if self._file == -1:
             return
         if self._is_ours():
-            self.path.unlink()
+            os.ftruncate(self._file, 0)
+            with contextlib.suppress(PermissionError):  # a folder of root's, and this is not root any more
+                self.path.unlink()
         os.close(self._file)
         self._file = -1
 
@@ -83,7 +88,8 @@ class Pidfile:
         except FileExistsError:
             return
         if owner.uid != os.geteuid():
-            os.chown(folder, owner.uid, owner.gid)
+            with contextlib.suppress(PermissionError):  # as for the file
+                os.chown(folder, owner.uid, owner.gid)
 
     def _open(self) -> int:
         """The file, open and locked."""

@@ -44,7 +44,8 @@ class Listening(NamedTuple):
             return
         if self.file is not None:
             path = Path(self.socket.getsockname())
-            with contextlib.suppress(FileNotFoundError):
+            # In a folder of root's, and with root's rights gone, it stays; the next start replaces it.
+            with contextlib.suppress(FileNotFoundError, PermissionError):
                 if os.path.samestat(path.lstat(), self.file):
                     path.unlink()
         self.socket.close()
@@ -104,8 +105,8 @@ def take_passed() -> Sockets:
     except OSError as error:
         raise Failure(
             ExitStatus.CONFIG,
-            f"the sockets that LISTEN_FDS= announces cannot be taken over: {error.strerror}; calcd takes them "
-            "from systemd, or from nobody",
+            f"the sockets that LISTEN_FDS= announces cannot be taken over: {error.strerror}; let systemd "
+            "pass them, or unset it",
         ) from error
     for fd, name in names.items():
         if name not in _NAMES:
@@ -136,7 +137,10 @@ def _is_listening_stream(fd: int) -> bool:
 
 
 def _open(address: Address) -> Listening:
-    listening = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        listening = socket.socket(address.family, socket.SOCK_STREAM)
+    except OSError as error:  # no IPv6 here, or no file descriptor left
+        raise _failure(address, error) from error
     try:
         if address.family == socket.AF_UNIX:
             return _bind_file(listening, address)
@@ -177,23 +181,30 @@ def _remove_stale(path: Path) -> None:
             )
     except FileNotFoundError:
         return
-    with socket.socket(socket.AF_UNIX) as probe:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
-        else:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            return
+        except BlockingIOError:  # its backlog is full
+            pass
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def _failure(address: Address, error: OSError) -> Failure:
     match error.errno:
         case errno.EADDRINUSE:
             holder = owner.of(address)
+            if holder and holder.pid == os.getpid():
+                return Failure(
+                    ExitStatus.CONFIG, f"cannot listen on {address}: another address of Listen= includes it"
+                )
+            who = f"{holder.name} (PID {holder.pid})" if holder else "another process"
             return Failure(
                 ExitStatus.UNAVAILABLE,
-                f"cannot listen on {address}: {holder or 'another process'} does; stop that one, or choose "
-                "another address with --listen",
+                f"cannot listen on {address}: {who} does; stop that one, or choose another address with "
+                "--listen",
             )
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return Failure(
@@ -203,7 +214,7 @@ def _failure(address: Address, error: OSError) -> Failure:
             )
         case errno.EACCES | errno.EPERM:
             remedy = (
-                "the folder does not let you create it"
+                "the folder, or the socket that is there, is somebody else's"
                 if address.family == socket.AF_UNIX
                 else "a port below 1024 takes root"
             )

@@ -19,13 +19,13 @@ from collections.abc import Callable
 from functools import partial
 
 import calcd
-from calcd.config import Config, ConfigError, changed, format_span
+from calcd.config import Config, changed, format_span
 from calcd.listener.events import Alive, Command, Ended, Opened, Ready, Trouble
 from calcd.signals import SignalPipe
 from calcd.supervisor import messages, notify
 from calcd.supervisor.accounts import Accounts, describe
 from calcd.supervisor.control import Control
-from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.listener_process import ListenerProcess
 from calcd.supervisor.log import Log
 from calcd.supervisor.sockets import Sockets
@@ -134,7 +134,7 @@ class Supervisor:
         try:
             candidate = ListenerProcess(sockets, config.drain_time)
         except OSError as error:
-            self._candidate_failed(f"a new listener cannot be started: {error.strerror}")
+            self._candidate_failed(system_failure(error))
             return
         self._candidate = candidate
         self._listeners[candidate.pid] = candidate
@@ -162,31 +162,39 @@ class Supervisor:
                 started(self._accounts.counters.status())
             except BrokenPipeError:  # who started calcd has been interrupted, and means this as well
                 self._stop()
-        elif self._is_reloading:
+        if self._is_reloading:
             self._accounts.counters.reloads += 1
             self._log.write(messages.RELOADED, listen=sockets)
-            self._reload_ended("")
+        self._settled(None)
 
-    def _candidate_failed(self, why: str) -> None:
+    def _candidate_failed(self, failure: Failure) -> None:
         self._candidate = None
         self._timers.cancel("candidate")
-        if self._started:
-            raise Failure(ExitStatus.SOFTWARE, f"{why}; standard error, or the journal, shows more")
         if self._is_stopping:
             return
+        if self._started:
+            raise failure
         _, sockets = self._next
         sockets.close_all_but(self._sockets)
-        if self._is_reloading:
-            self._log.write(messages.RELOAD_FAILED, reason=why)
-            self._reload_ended(why)
         if not self._current:
-            self._start_listener_later(messages.LISTENER_FAILED, reason=why)
+            delay = self._start_listener_later()
+            self._log.write(messages.LISTENER_FAILED, reason=failure, delay=delay)
+        self._settled(failure)
 
-    def _start_listener_later(self, message: messages.Message, **fields: object) -> None:
+    def _settled(self, failure: Failure | None) -> None:
+        """The candidate serves, or has failed: so has the reload that it was started for."""
+        if self._is_reloading:
+            self._reload_ended(failure)
+        elif self._reload_again:
+            self._reload_again = False
+            self._reload()
+
+    def _start_listener_later(self) -> float:
+        """Returns the delay in seconds."""
         is_stable = time.monotonic() - self._serving_since > _STABLE
         self._delay = 0.0 if is_stable else min(max(2 * self._delay, _FIRST_DELAY), _LAST_DELAY)
-        self._log.write(message, delay=self._delay, **fields)
         self._timers.set("restart", self._delay, self._restart)
+        return self._delay
 
     def _restart(self) -> None:
         self._start_listener(self._config, self._sockets)
@@ -194,33 +202,35 @@ class Supervisor:
     # Reload -------------------------------------------------------------------------------------------
 
     def _reload(self) -> None:
-        if self._is_stopping or self._started:
+        if self._is_stopping:
             return
-        if self._is_reloading or self._candidate:
-            self._reload_again = True  # many requests while one is carried out are one more
+        if self._candidate:  # many requests while one is carried out are one more
+            self._reload_again = True
             return
         self._is_reloading = True
         notify.reloading()
         try:
             config = self._load_config()
             sockets = self._sockets.for_addresses(config.listen)
-        except (ConfigError, Failure) as error:
-            self._log.write(messages.RELOAD_FAILED, reason=error)
-            self._reload_ended(str(error))
+        except Failure as failure:
+            self._reload_ended(failure)
             return
         for setting in changed(self._config, config):
             self._log.write(messages.NEEDS_RESTART, setting=setting)
         self._start_listener(config, sockets)
 
-    def _reload_ended(self, problem: str) -> None:
+    def _reload_ended(self, failure: Failure | None) -> None:
         self._is_reloading = False
+        if failure:
+            reason = str(failure).replace("\n", "; ")
+            self._log.write(messages.RELOAD_FAILED, reason=reason)
         notify.tell("READY=1")
         self._tell_status()
         if self._reload_again:
             self._reload_again = False
             self._reload()
         elif self._control:
-            self._control.answer(problem)
+            self._control.answer(failure)
 
     # What listeners tell ------------------------------------------------------------------------------
 
@@ -266,6 +276,10 @@ class Supervisor:
             else:
                 self._orphan_ended(pid, wait_status)
         for listener in [orphaned for orphaned in self._orphaned if orphaned.is_group_empty()]:
+            for handler in list(
+                listener.sessions
+            ):  # waited for by the listener, which died before it said so
+                self._orphan_ended(handler, None)
             self._orphaned.remove(listener)
             listener.close()
 
@@ -274,15 +288,30 @@ class Supervisor:
         self._orphaned.append(listener)
         status = describe(wait_status)
         if listener is self._candidate:
-            self._candidate_failed(f"the new listener ended before it was ready: {status}")
-        elif listener is self._current and not self._is_stopping:
+            self._candidate_failed(
+                Failure(
+                    ExitStatus.SOFTWARE,
+                    f"the new listener ended before it was ready, {status}: standard error, or the journal, "
+                    "shows why",
+                )
+            )
+            return
+        if listener is self._current:
             self._current = None
-            self._accounts.counters.listeners_lost += 1
-            if not self._candidate:
-                self._start_listener_later(messages.LISTENER_DIED, listener=listener.pid, status=status)
+        elif wait_status == 0:
+            return  # it had been told to retire
+        if self._is_stopping:
+            return
+        self._accounts.counters.listeners_lost += 1
+        successor = "the one that serves"
+        if self._candidate:
+            successor = "the one that is starting"
+        elif not self._current:
+            successor = f"one that starts in {self._start_listener_later()} s"
+        self._log.write(messages.LISTENER_DIED, listener=listener.pid, status=status, successor=successor)
 
-    def _orphan_ended(self, handler: int, wait_status: int) -> None:
-        """The supervisor has waited for a handler whose listener died before it."""
+    def _orphan_ended(self, handler: int, wait_status: int | None) -> None:
+        """A handler has ended whose listener died before it; wait_status None is not known."""
         # That listener may not be seen to be dead yet: the kernel gives its children away first.
         for listener in (*self._orphaned, *self._listeners.values()):
             if session := listener.sessions.pop(handler, None):

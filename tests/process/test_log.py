@@ -4,10 +4,11 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
-from support.daemon import Calcd, ask
+from support.daemon import COMMAND, TREE, Calcd, ask
 from support.processes import wait_for
 
 from calcd.protocol.classic import Operation, encode_request
@@ -130,3 +131,20 @@ def test_the_log_level_leaves_out_what_matters_less(tmp_path: Path) -> None:
             ask(connection, ADD, 1, 1)
         calcd.stop()
         assert not [line for line in calcd.log() if line.startswith("connection")]
+
+
+def test_a_log_that_cannot_be_written_does_not_stop_it(tmp_path: Path) -> None:
+    """Whoever read it has gone away; a full disk is the same to calcd."""
+    reading_end, writing_end = os.pipe()
+    command = [*COMMAND, "--foreground", "--pidfile", str(tmp_path / "second.pid"), "--listen"]
+    path = tmp_path / "second"
+    second = subprocess.Popen([*command, f"unix:{path}"], cwd=TREE, stderr=writing_end)
+    os.close(writing_end)
+    assert b" serves on " in os.read(reading_end, 4096)
+    os.close(reading_end)
+    for _ in range(3):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            assert ask(connection, ADD, 1, 1) == 2
+    second.terminate()
+    assert second.wait() == 0

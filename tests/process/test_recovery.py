@@ -37,6 +37,7 @@ def test_the_end_of_a_connection_is_logged_though_its_listener_has_died(tmp_path
         calcd.expected.append(LISTENER_DIED)
         with calcd.connect() as connection:
             assert ask(connection, ADD, 1, 1) == 2
+            calcd.wait_for_log("connection 1 .* opened, .*")
             _kill_listener(calcd)
             assert ask(connection, ADD, 3, 3) == 6
         calcd.wait_for_log(r"connection 1 .* ended .*: closed by client; requests: 2, errors: 0, .*")
@@ -47,6 +48,7 @@ def test_connections_whose_listener_has_died_are_drained_at_a_stop(tmp_path: Pat
     with Calcd(tmp_path) as calcd, calcd.connect() as connection:
         calcd.expected.append(LISTENER_DIED)
         ask(connection, ADD, 1, 1)
+        calcd.wait_for_log("connection 1 .* opened, .*")
         _kill_listener(calcd)
         calcd.signal(signal.SIGTERM)
         assert connection.recv(1) == b""
@@ -80,6 +82,31 @@ def test_a_supervisor_that_dies_takes_the_rest_with_it_in_good_order(tmp_path: P
         assert calcd.start("--listen", "{}:{}".format(*address)).returncode == 0
 
 
+def test_a_reload_that_is_asked_for_while_a_listener_is_replaced_is_carried_out(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd:
+        calcd.expected.append(LISTENER_DIED)
+        for times in range(1, 6):
+            _kill_listener(calcd)
+            # At whatever moment of the replacement this comes.
+            assert calcd.reload().returncode == 0
+            calcd.wait_for_log("reloaded: .*", times)
+            wait_for(lambda: len(calcd.listeners) == 1, "one listener")
+
+
+def test_signals_to_the_whole_service_do_not_hurt_it(tmp_path: Path) -> None:
+    """systemctl kill sends them to every process."""
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        calcd.expected.append("since .*")
+        assert ask(connection, ADD, 1, 1) == 2
+        for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGINT):
+            for process in of_session(calcd.session):
+                if number != signal.SIGINT or process.pid != calcd.supervisor.pid:
+                    os.kill(process.pid, number)
+        calcd.wait_for_log("since .*")
+        calcd.wait_for_log("reloaded: .*")
+        assert ask(connection, ADD, 2, 2) == 4
+
+
 def test_a_listener_that_is_told_to_end_is_replaced(tmp_path: Path) -> None:
     with Calcd(tmp_path) as calcd:
         calcd.expected.append(r"the listener \d+ died: exit status 0; .*")
@@ -92,7 +119,7 @@ def test_a_listener_that_is_told_to_end_is_replaced(tmp_path: Path) -> None:
 
 def test_a_zombie_is_never_left(tmp_path: Path) -> None:
     with Calcd(tmp_path) as calcd:
-        calcd.expected.append(LISTENER_DIED)
+        calcd.expected += [LISTENER_DIED, "connection .* the listener died with the handler's report"]
         for _ in range(100):
             calcd.connect().close()
         _kill_listener(calcd)

@@ -84,7 +84,7 @@ def test_an_address_that_cannot_be_had_keeps_the_old_ones(tmp_path: Path) -> Non
         port = taken.getsockname()[1]
         calcd.config.write_text(f"[calcd]\nListen=127.0.0.1:0 127.0.0.1:{port}\n")
         result = calcd.reload()
-        assert result.returncode == 78
+        assert result.returncode == 69
         assert f"cannot listen on 127.0.0.1:{port}: " in result.stderr
         with calcd.connect() as connection:
             assert ask(connection, ADD, 1, 2) == 3

@@ -1,5 +1,6 @@
 """calcd as a process, on a port of the kernel's choice; its log is read at the end."""
 
+import contextlib
 import os
 import re
 import signal
@@ -36,8 +37,8 @@ class Calcd:
     """A daemon in a folder of its own, in a with statement: started by the double-forking path, or in the
     foreground, and stopped at the end, when nothing may be left of it.
 
-    prefix is a command that runs another in its own place, such as env or nohup, and pass_fds are the
-    file descriptors to leave to calcd.
+    prefix is a command that runs another in its own place, such as env or nohup; pass_fds are the file
+    descriptors to leave to calcd; tree is the folder that calcd is imported from.
     """
 
     def __init__(
@@ -45,17 +46,23 @@ class Calcd:
         folder: Path,
         *options: str,
         listen: Sequence[str] = ("127.0.0.1:0",),
+        pidfile: Path | None = None,  # in the folder
         prefix: Sequence[str] = (),
+        stdin: int = subprocess.DEVNULL,
         pass_fds: Sequence[int] = (),
         foreground: bool = False,
+        tree: Path = TREE,
     ) -> None:
         self.folder = folder
-        self.pidfile = folder / "calcd.pid"
+        self.pidfile = pidfile or folder / "calcd.pid"
         self.config = folder / "calcd.conf"
         self.config.touch()
         self.expected: list[str] = []  # regular expressions for log lines beyond the ordinary
-        self._log = folder / "log"
+        self.log_file = folder / "log"
+        self.log_file.touch()
+        self._tree = tree
         self._prefix = prefix
+        self._stdin = stdin
         self._pass_fds = pass_fds
         self._foreground = foreground
         self._options = [
@@ -65,17 +72,18 @@ class Calcd:
         ]
 
     def command(self, *options: str) -> list[str]:
-        """What starts calcd; its folder is TREE."""
+        """What starts calcd, in the folder that it is imported from."""
         foreground = ["--foreground"] if self._foreground else []
         return [*self._prefix, *COMMAND, *self._options, *foreground, *options]
 
-    def launch(self, *options: str) -> subprocess.Popen[bytes]:
+    def launch(self, *options: str) -> None:
         """Runs the command calcd, and does not wait for it. Where it fails, its message is in the log as
         well as on standard error, because a log to standard error is what the daemon keeps of it."""
-        with self._log.open("a") as log:
-            return subprocess.Popen(
+        with self.log_file.open("a") as log:
+            self.launcher = subprocess.Popen(
                 self.command(*options),
-                cwd=TREE,
+                cwd=self._tree,
+                stdin=self._stdin,
                 stdout=log,
                 stderr=log,
                 pass_fds=self._pass_fds,
@@ -84,23 +92,25 @@ class Calcd:
 
     def start(self, *options: str) -> subprocess.CompletedProcess[bytes]:
         """Runs the command calcd until it serves or fails."""
-        self.launcher = self.launch(*options)
+        self.launch(*options)
+        return self.outcome()
+
+    def outcome(self) -> subprocess.CompletedProcess[bytes]:
+        """Waits until what launch() has run serves or fails."""
         if self._foreground:
-            serves = re.compile(r"calcd \S+ serves on ")
-            wait_for(
-                lambda: any(map(serves.match, self.log())) or self.launcher.poll() is not None,
-                "a calcd in the foreground that serves",
-            )
+            wait_for(lambda: self._serves() or self.launcher.poll() is not None, "a calcd that serves")
             status = self.launcher.poll() or 0
-            self.supervisor = Process(self.launcher.pid)
         else:
             status = self.launcher.wait()
-            if status == 0:
-                self.supervisor = Process(int(self.pidfile.read_text()))
         if status == 0:
+            pid = self.launcher.pid if self._foreground else int(self.pidfile.read_text())
+            self.supervisor = Process(pid)
             self.session = self.supervisor.session
             self._is_stopping = False
         return subprocess.CompletedProcess(self.launcher.args, status)
+
+    def _serves(self) -> bool:
+        return any(re.match(r"calcd \S+ serves on ", line) for line in self.log())
 
     def reload(self) -> subprocess.CompletedProcess[str]:
         command = [*COMMAND, *self._options, "--reload"]
@@ -108,7 +118,7 @@ class Calcd:
 
     def log(self) -> list[str]:
         """The lines so far, without the part that names the process."""
-        return [re.sub(r"^calcd\[\d+\]: ", "", line) for line in self._log.read_text().splitlines()]
+        return [re.sub(r"^calcd\[\d+\]: ", "", line) for line in self.log_file.read_text().splitlines()]
 
     def wait_for_log(self, pattern: str, times: int = 1) -> list[re.Match[str]]:
         """The lines that match the whole pattern, as soon as there are that many."""
@@ -132,7 +142,12 @@ class Calcd:
 
     @property
     def listeners(self) -> list[Process]:
-        return [p for p in of_session(self.session) if p.belongs(lambda p: p.title == "calcd: listener")]
+        # A handler is titled so for a moment as well, but is no child of the supervisor's.
+        return [
+            process
+            for process in self.supervisor.children()
+            if process.belongs(lambda p: p.title == "calcd: listener")
+        ]
 
     @property
     def listener(self) -> Process:
@@ -175,7 +190,8 @@ class Calcd:
         if error is not None:
             print("the log of calcd:", *self.log(), sep="\n")
             for process in of_session(self.session):
-                os.kill(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
             self.launcher.wait()
             return
         if self._is_stopping:

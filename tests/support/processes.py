@@ -1,5 +1,6 @@
 """What /proc tells about processes."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -54,6 +55,11 @@ class Process:
         return int(self._stat()[3])
 
     @property
+    def terminal(self) -> int:
+        """The device number of the controlling terminal, 0 for none."""
+        return int(self._stat()[4])
+
+    @property
     def title(self) -> str:
         """What ps shows."""
         return Path(f"/proc/{self.pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
@@ -65,8 +71,11 @@ class Process:
 
     def files(self) -> dict[int, str]:
         """Its open file descriptors and what they lead to: proc_pid_fd(5)."""
-        entries = Path(f"/proc/{self.pid}/fd").iterdir()
-        return {int(entry.name): os.readlink(entry) for entry in entries}
+        files = {}
+        for entry in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed in the meantime
+                files[int(entry.name)] = os.readlink(entry)
+        return files
 
     def environment(self) -> dict[str, str]:
         """What its program was started with."""
@@ -77,15 +86,26 @@ class Process:
         return [process for process in every_process() if process.belongs(lambda p: p.parent == self.pid)]
 
     def belongs(self, test: Callable[["Process"], bool]) -> bool:
-        """False for a process that has gone in the meantime."""
+        """False for a process that has gone in the meantime, or that is not ours to look into."""
         try:
             return test(self)
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             return False
 
 
 def every_process() -> list[Process]:
     return [Process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def users_of(path: Path) -> list[Process]:
+    """Who has the file open, as far as the caller may see that."""
+    users: list[Process] = []
+    seen: set[int] = set()
+    # Until there is nobody new: one who has it may fork and be gone while the others are looked at.
+    while new := [process for process in every_process() if process.pid not in seen]:
+        seen |= {process.pid for process in new}
+        users += [process for process in new if process.belongs(lambda p: str(path) in p.files().values())]
+    return users
 
 
 def of_session(session: int) -> list[Process]:

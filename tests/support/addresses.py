@@ -1,0 +1,12 @@
+"""Where a test's calcd can listen."""
+
+import os
+
+
+def own_address() -> str:
+    """A loopback address that no other process uses, so that all of its ports stay free in between.
+
+    All of 127.0.0.0/8 is this machine's, and a PID is less than 2**22.
+    """
+    pid = os.getpid()
+    return f"127.{64 + (pid >> 16)}.{pid >> 8 & 0xFF}.{pid & 0xFF}"
