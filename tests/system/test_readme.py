@@ -40,4 +40,4 @@ def test_its_other_commands_work_and_its_python_does(machine: Machine, tree: str
     (program,) = blocks("python")
     answer = machine.run("PYTHONPATH=/usr/local/lib/calcd python3 -", stdin=program)
     assert answer.stdout == "5\n"
-    machine.run("make -C {COPY} uninstall".format(COPY=COPY))
+    machine.run(f"make -C {COPY} uninstall")

@@ -1,0 +1,98 @@
+# make help says what there is. Everything is set on the command line, as in
+# make install PREFIX=/usr DESTDIR=/tmp/package
+
+PREFIX = /usr/local
+DESTDIR =
+SYSCONFDIR = /etc
+BINDIR = $(PREFIX)/bin
+LIBDIR = $(PREFIX)/lib
+DATADIR = $(PREFIX)/share
+PYTHON = /usr/bin/python3
+
+PACKAGE = $(LIBDIR)/calcd
+UNITS = $(LIBDIR)/systemd/system
+SYSUSERS = $(LIBDIR)/sysusers.d
+TMPFILES = $(LIBDIR)/tmpfiles.d
+DOC = $(DATADIR)/doc/calcd
+DOCS = README.md CHANGELOG.md LICENSE docs/architecture.md
+MAN = $(DATADIR)/man
+CONF = $(SYSCONFDIR)/calcd/calcd.conf
+MANUALS = $(wildcard packaging/man/*.[1-8])
+
+SAMPLE = $(PYTHON) -B -c 'from calcd import config; print(config.template(), end="")'
+SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$(2) && chmod 755 $(2)
+
+# Only in the system that this is has the user to be created; and only with systemd running in it is
+# there anything to start and stop.
+HERE = [ -z "$(DESTDIR)" ]
+LIVE = { [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; }
+
+.PHONY: all help install uninstall check lint test clean
+
+all: help
+
+help:
+	@echo 'make install    installs to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'
+	@echo 'make uninstall  removes what that has installed'
+	@echo 'make check      all of the checks and tests, also on real machines; as root (./check)'
+	@echo 'make lint       the style and the types alone'
+	@echo 'make test       the tests that need no root and no machine'
+	@echo 'make clean      removes what checks and tests have made'
+
+install:
+	@$(PYTHON) -c 'import daemon, systemd' 2>/dev/null || { \
+	    echo 'calcd needs two packages: apt-get install python3-daemon python3-systemd' >&2; exit 1; }
+	rm -rf $(DESTDIR)$(PACKAGE)/calcd
+	for module in $$(find calcd -name '*.py'); do \
+	    install -D -p -m 644 $$module $(DESTDIR)$(PACKAGE)/$$module || exit; done
+	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(DESTDIR)$(PACKAGE)/calcd
+	install -d $(DESTDIR)$(BINDIR)
+	$(call SCRIPT,calcd.supervisor.main,$(DESTDIR)$(BINDIR)/calcd)
+	$(call SCRIPT,calcd.client.main,$(DESTDIR)$(BINDIR)/calc-client)
+	install -d $(DESTDIR)$(UNITS)
+	sed 's|/usr/bin/calcd|$(BINDIR)/calcd|' packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service
+	install -m 644 packaging/systemd/calcd.socket $(DESTDIR)$(UNITS)
+	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
+	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
+	for file in $(DOCS); do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file || exit; done
+	for manual in $(MANUALS); do \
+	    install -D -m 644 -t $(DESTDIR)$(MAN)/man$${manual##*.} $$manual || exit; done
+	install -d $(DESTDIR)$(SYSCONFDIR)/calcd
+	[ -e $(DESTDIR)$(CONF) ] || $(SAMPLE) >$(DESTDIR)$(CONF)
+	@! $(HERE) || ! command -v systemd-sysusers >/dev/null || { \
+	    systemd-sysusers $(SYSUSERS)/calcd.conf && systemd-tmpfiles --create $(TMPFILES)/calcd.conf; }
+	@! $(LIVE) || { systemctl daemon-reload && \
+	    echo 'Next: systemctl enable --now calcd.socket calcd.service'; }
+
+# A configuration that was changed is kept; the user is removed if it is the one that calcd.sysusers made.
+uninstall:
+	@! $(LIVE) || [ ! -e $(UNITS)/calcd.service ] || systemctl --quiet disable --now calcd.service calcd.socket
+	@! $(HERE) || ! getent passwd calcd | grep -q ':Network calculator:' || userdel calcd
+	@! $(HERE) || rm -rf --one-file-system /run/calcd-root  # systemd leaves empty mount points in it
+	rm -rf $(DESTDIR)$(PACKAGE)/calcd $(DESTDIR)$(DOC)
+	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
+	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket
+	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
+	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$(basename $$manual); done
+	@if [ ! -e $(DESTDIR)$(CONF) ]; then :; \
+	elif $(SAMPLE) | cmp -s - $(DESTDIR)$(CONF); then \
+	    rm $(DESTDIR)$(CONF); \
+	else echo 'kept, because it was changed: $(DESTDIR)$(CONF)'; fi
+	@for folder in $(PACKAGE) $(SYSCONFDIR)/calcd $(UNITS) $(dir $(UNITS)) $(SYSUSERS) $(TMPFILES) $(dir $(DOC)) $(MAN)/man8; do \
+	    rmdir $(DESTDIR)$$folder 2>/dev/null || :; done  # those that were made for calcd alone, and are empty now
+	@! $(LIVE) || systemctl daemon-reload
+
+check:
+	./check
+
+lint:
+	ruff check calcd tests
+	ruff format --check calcd tests
+	MYPYPATH=tests mypy --explicit-package-bases --python-executable $(PYTHON) calcd tests
+
+test:
+	$(PYTHON) -W error -m pytest tests/unit tests/process
+
+clean:
+	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find calcd tests -name __pycache__ -exec rm -rf {} +

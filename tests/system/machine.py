@@ -1,0 +1,295 @@
+"""A real Debian with systemd, booted in half a second for the tests and thrown away after them.
+
+A base root per suite is made once with mmdebstrap and kept under build/machines. Each machine is
+a read-only systemd-nspawn of it with an overlay in memory: its mounts live in its own namespace, so
+nothing on the host has to be unmounted, whatever way the tests end.
+"""
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from support.processes import wait_for
+
+SUITES = ("bookworm", "trixie")
+PACKAGES = (
+    *("systemd", "systemd-sysv", "dbus"),
+    *("python3-daemon", "python3-systemd"),
+    *("python3-pytest", "python3-hypothesis", "gcc", "libc6-dev", "make", "procps", "iproute2"),
+)
+# What Debian's installer does: without it localhost is not a name, and the machine has its host's.
+FINISH = "echo 127.0.0.1 localhost >$1/etc/hosts; echo debian >$1/etc/hostname"
+TREE = Path(__file__).resolve().parents[2]
+SOURCE = "/src"  # where a machine shows the tree, read-only
+COPY = "/root/calcd"
+COPY_TREE = f"mkdir {COPY}; tar -C {SOURCE} --exclude=./build --exclude=./.git -c . | tar -C {COPY} -x"
+CACHE = TREE / "build" / "machines"
+ENVIRONMENT = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LANG=C.UTF-8",
+)
+BOOT_SECONDS = 60
+STOP_SECONDS = 30
+
+
+class MachineError(Exception):
+    """The machine could not be built, booted or stopped; the message says what to do."""
+
+
+class CommandError(MachineError):
+    """A command in the machine ended with a status other than 0."""
+
+
+def base_root(suite: str) -> Path:
+    """The root directory of a suite, made on first use (half a minute, 450 MB, needs the network).
+
+    Raises MachineError when it cannot be made.
+    """
+    options = ["--variant=minbase", f"--include={','.join(PACKAGES)}", f"--customize-hook={FINISH}"]
+    key = hashlib.sha256(" ".join(options).encode()).hexdigest()[:12]
+    root = CACHE / f"{suite}-{key}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # Two runs of the tests that start together: one builds, the other waits for it.
+    with (CACHE / f"{suite}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.is_dir():
+            unfinished = CACHE / f"{suite}.unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            build = subprocess.run(
+                ["mmdebstrap", "--quiet", *options, suite, unfinished],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if build.returncode != 0:
+                raise MachineError(
+                    f"mmdebstrap could not make a Debian {suite}: is there a network?\n{build.stderr}"
+                )
+            unfinished.rename(root)
+    return root
+
+
+class Background:
+    """A command that runs in the machine beside the test, until the end of file on its standard input."""
+
+    def __init__(self, process: subprocess.Popen[str], command: str) -> None:
+        self._process = process
+        self._command = command
+
+    def read_line(self) -> str:
+        """The next line it prints."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def finish(self, timeout: float = 60) -> str:
+        """Ends it and returns the rest of its output. Raises CommandError for a status other than 0."""
+        output, errors = self._process.communicate(timeout=timeout)
+        if self._process.returncode != 0:
+            raise CommandError(f"{self._command}: status {self._process.returncode}\n{output}{errors}")
+        return output
+
+    def abandon(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+class Machine:
+    """A booted Debian: `with Machine("trixie") as machine: machine.run("systemctl start calcd")`.
+
+    It has a loopback network of its own and shows the tree, read-only, as /src.
+    """
+
+    def __init__(self, suite: str, before_boot: str = "") -> None:
+        """before_boot is bash, run in the machine's root when nothing runs in it yet."""
+        self.suite = suite
+        self._before_boot = before_boot
+        self.name = f"calcd-{suite}-{secrets.token_hex(4)}"
+        self._leader = 0
+        self._backgrounds: list[Background] = []
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        _require_host()
+        root = base_root(self.suite)
+        with self._cleanup:
+            self._boot(root)
+            self._cleanup = self._cleanup.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._cleanup:
+            for background in self._backgrounds:
+                background.abandon()
+
+    def run(
+        self, command: str, *, check: bool = True, stdin: str = "", timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a bash command as root. Raises CommandError for a status other than 0 if check is on."""
+        done = subprocess.run(
+            self._inside(command), input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        if check and done.returncode != 0:
+            raise CommandError(f"{command}: status {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def output(self, command: str, *, timeout: float = 60) -> str:
+        """What a bash command prints, without the last newline. Raises CommandError."""
+        return self.run(command, timeout=timeout).stdout.rstrip("\n")
+
+    def spawn(self, command: str) -> Background:
+        """Starts a bash command beside the test; what is still running at the end dies with the machine."""
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(self._inside(command), stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        background = Background(process, command)
+        self._backgrounds.append(background)
+        return background
+
+    def journal(self, arguments: str = "") -> list[dict[str, Any]]:
+        """The journal's entries, oldest first, as journalctl's JSON: field name to value."""
+        # --sync: everything that was sent to journald before this call is in the file after it.
+        lines = self.output(f"journalctl --sync && journalctl --output=json --all --no-pager {arguments}")
+        return [json.loads(line) for line in lines.splitlines()]
+
+    def show(self, unit: str, property_name: str) -> str:
+        """One property of a unit, as `systemctl show` prints it."""
+        return self.output(f"systemctl show --value --property={property_name} {unit}")
+
+    def wait_for(self, command: str) -> None:
+        """Returns as soon as a bash command's status is 0."""
+        wait_for(lambda: self.run(command, check=False).returncode == 0, command)
+
+    def _inside(self, command: str) -> list[str]:
+        enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "--root"]
+        return [*enter, "env", "-i", "-C", "/", *ENVIRONMENT, "bash", "-c", command]
+
+    def _boot(self, root: Path) -> None:
+        cgroups = self._cleanup.enter_context(_own_cgroups(self.name))
+        console = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the stack
+        self._cleanup.enter_context(console)
+        # Closed once the machine is up: it goes on to notify, and would stand still when nobody reads.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind(f"\0{self.name}")
+            ready.settimeout(0.1)
+            nspawn = subprocess.Popen(
+                [
+                    # The machine goes down also when the tests are killed.
+                    *("setpriv", "--pdeathsig", "TERM"),
+                    *("sh", "-c", 'for cgroup in $0; do echo $$ >"$cgroup/cgroup.procs"; done; exec "$@"'),
+                    " ".join(map(str, cgroups)),
+                    *(sys.executable, str(Path(__file__).with_name("own_root.py"))),
+                    *("systemd-nspawn", "--quiet", "--settings=no", f"--machine={self.name}"),
+                    *("--directory", str(root), "--read-only", "--volatile=overlay"),
+                    *(f"--bind-ro={TREE}:{SOURCE}", f"--tmpfs={SOURCE}/build"),
+                    # Neither machined nor a unit is needed: the host may have no systemd running.
+                    *("--register=no", "--keep-unit", "--link-journal=no", "--console=pipe"),
+                    *("--private-network", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3"),
+                    *("bash", "-e", "-c", f"{self._before_boot}\nexec /lib/systemd/systemd"),
+                ],
+                env={**os.environ, "NOTIFY_SOCKET": f"@{self.name}"},
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                process_group=0,  # Ctrl-C is for the tests, which then stop the machine
+            )
+            self._cleanup.callback(self._stop, nspawn)
+            deadline = time.monotonic() + BOOT_SECONDS
+            notifications: list[str] = []
+            while "READY=1" not in notifications:
+                with contextlib.suppress(TimeoutError):
+                    notifications = ready.recv(4096).decode().splitlines()
+                    for line in notifications:
+                        if line.startswith("X_NSPAWN_LEADER_PID="):
+                            self._leader = int(line.partition("=")[2])
+                if nspawn.poll() is not None or time.monotonic() > deadline:
+                    console.seek(0)
+                    raise MachineError(
+                        f"{self.name} did not boot:\n{console.read().decode(errors='replace')}"
+                    )
+
+    def _stop(self, nspawn: subprocess.Popen[bytes]) -> None:
+        nspawn.terminate()  # nspawn passes it on: an orderly shutdown
+        try:
+            nspawn.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            # The machine's PID 1, and all of its processes with it; without it, nspawn ends as well.
+            os.kill(self._leader or nspawn.pid, signal.SIGKILL)
+            nspawn.wait()
+            raise MachineError(f"{self.name} did not stop within {STOP_SECONDS} s and was killed") from None
+
+
+def _require_host() -> None:
+    if os.geteuid() != 0:
+        raise MachineError("the system tests boot machines, which only root may: run ./check as root")
+    for tool, package in (
+        ("mmdebstrap", "mmdebstrap"),
+        ("systemd-nspawn", "systemd-container"),
+        ("nsenter", "util-linux"),
+        ("setpriv", "util-linux"),
+    ):
+        if shutil.which(tool) is None:
+            raise MachineError(f"{tool} is missing: apt-get install {package}, or run ./check")
+
+
+@contextlib.contextmanager
+def _own_cgroups(name: str) -> Iterator[list[Path]]:
+    """A cgroup of that name below our own, in each hierarchy that systemd uses.
+
+    nspawn puts the machine's tree below the cgroup it is started in: two machines that were started
+    in the same one would each kill and count the other's processes.
+    """
+    with contextlib.ExitStack() as cleanup:
+        if not _our_cgroups():  # a chroot with no more than the file systems it was given
+            subprocess.run(["mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"], check=True)
+            cleanup.callback(subprocess.run, ["umount", "--lazy", "/sys/fs/cgroup"], check=True)
+        cgroups = [ours / name for ours in _our_cgroups()]
+        for cgroup in cgroups:
+            cgroup.mkdir()
+            cleanup.callback(
+                wait_for, functools.partial(_remove_cgroup, cgroup), f"the end of all in {cgroup}"
+            )
+        yield cgroups
+
+
+def _our_cgroups() -> list[Path]:
+    """The cgroup that we are in ourselves, in cgroup v2 and in v1's name=systemd: what is mounted of them."""
+    own = {}
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        own[controllers] = path
+    cgroups = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        mount, _, filesystem = line.partition(" - ")
+        root, mount_point = mount.split()[3:5]
+        kind, _, options = filesystem.split()
+        if kind == "cgroup2":
+            cgroups.append(Path(mount_point, os.path.relpath(own[""], root)))
+        elif kind == "cgroup" and "name=systemd" in options.split(","):
+            cgroups.append(Path(mount_point, os.path.relpath(own["name=systemd"], root)))
+    return cgroups
+
+
+def _remove_cgroup(cgroup: Path) -> bool:
+    try:
+        for directory, _, _ in os.walk(cgroup, topdown=False):
+            Path(directory).rmdir()
+    except OSError:  # a process in it is not quite dead, or a cgroup in it went away by itself
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""make install and make uninstall."""
+
+import pytest
+from system.machine import COPY, COPY_TREE, Machine
+
+# Everything but what a system writes by itself, and the copies that the tools of the user database keep.
+OTHERS = (
+    *("/proc", "/sys", "/dev", "/tmp", "/src", "/root", "/run/systemd", "/run/udev", "/var/lib/systemd"),
+    *("/var/log", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock"),
+)
+LISTING = (
+    f"find / -xdev '(' -path {' -o -path '.join(OTHERS)} ')' -prune -o -printf '%M %u %g %p %l\\n' | sort"
+)
+USERS = "cat /etc/passwd /etc/group /etc/shadow /etc/gshadow"
+
+
+@pytest.fixture(scope="module")
+def tree(machine: Machine) -> str:
+    machine.run(COPY_TREE)
+    return COPY
+
+
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local"])
+def test_uninstall_leaves_nothing_of_what_install_and_use_put_there(
+    machine: Machine, tree: str, prefix: str
+) -> None:
+    make = f"make --silent -C {tree} PREFIX={prefix}"
+    before = machine.output(f"{LISTING}; {USERS}").splitlines()
+    next_step = machine.output(f"{make} install").splitlines()[-1]
+    assert next_step == "Next: systemctl enable --now calcd.socket calcd.service"
+    machine.run(next_step.removeprefix("Next: "))
+    assert machine.output("calc-client 2 + 3") == "5"
+    assert machine.output("command -v calcd calc-client").split() == [
+        f"{prefix}/bin/calcd",
+        f"{prefix}/bin/calc-client",
+    ]
+    machine.run(f"{make} uninstall")
+    assert machine.run("pgrep -a calcd", check=False).stdout == ""
+    after = machine.output(f"{LISTING}; {USERS}").splitlines()
+    assert set(after) ^ set(before) == set()
+
+
+def test_a_changed_configuration_survives_install_and_uninstall(machine: Machine, tree: str) -> None:
+    make = f"make --silent -C {tree} PREFIX=/usr"
+    machine.run(f"{make} install; echo DrainTime=5s >>/etc/calcd/calcd.conf")
+    machine.run(f"{make} install")
+    assert "DrainTime=5s" in machine.output("calcd --dump-config").splitlines()
+    said = machine.output(f"{make} uninstall")
+    assert "kept, because it was changed: /etc/calcd/calcd.conf" in said
+    assert machine.output("tail -n 1 /etc/calcd/calcd.conf") == "DrainTime=5s"
+    machine.run("rm -r /etc/calcd")
+
+
+def test_a_staged_install_touches_nothing_but_its_folder(machine: Machine, tree: str) -> None:
+    before = machine.output(LISTING)
+    machine.run(f"make -C {tree} install PREFIX=/usr DESTDIR=/tmp/stage")
+    assert machine.output(LISTING) == before
+    assert machine.output("grep -r /tmp/stage /tmp/stage || :") == ""
+    machine.run(f"make -C {tree} uninstall PREFIX=/usr DESTDIR=/tmp/stage")
+    assert machine.output("find /tmp/stage -not -type d") == ""
+
+
+def test_install_names_the_packages_that_are_missing(machine: Machine, tree: str) -> None:
+    refused = machine.run(f"make -C {tree} install DESTDIR=/tmp/none PYTHON='python3 -S'", check=False)
+    assert refused.returncode != 0
+    assert "apt-get install python3-daemon python3-systemd" in refused.stderr
+    assert machine.output("ls /tmp") == machine.output("ls /tmp --ignore=none")

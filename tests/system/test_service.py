@@ -1,0 +1,165 @@
+"""calcd as a service: how it starts, what it says of itself, how it reloads and stops."""
+
+import re
+
+import pytest
+from support.processes import wait_for
+from system.machine import CommandError
+from system.service import FAILED_START, HANDLER, LISTENER, MAIN_DIED, PIDFILE, SUPERVISOR, Service
+
+from calcd.supervisor import messages
+
+
+def test_systemctl_start_returns_when_the_next_request_is_answered(service: Service) -> None:
+    assert service.machine.output("systemctl start calcd && calc-client add 2 3") == "5"
+    assert service.show("ActiveState") == "active"
+
+
+def test_the_first_connection_starts_it_and_is_answered(service: Service) -> None:
+    service.machine.run("systemctl start calcd.socket")
+    assert service.show("ActiveState") == "inactive"
+    assert service.answer() == "5"
+    assert service.show("ActiveState") == "active"
+
+
+def test_ps_shows_which_process_is_which_and_whom_a_handler_serves(service: Service) -> None:
+    service.start()
+    talk = service.machine.spawn("exec 3<>/dev/tcp/127.0.0.1/7070; ss -Htn dport = :7070; read")
+    client = talk.read_line().split()[3]
+    wait_for(lambda: service.processes(HANDLER), "a handler")
+    titles = [process.title for process in service.processes()]
+    assert sorted(titles) == [LISTENER, f"{HANDLER}{client}", SUPERVISOR]
+    assert service.pid(SUPERVISOR) == int(service.show("MainPID"))
+    assert service.machine.output(f"cat {PIDFILE}") == service.show("MainPID")
+
+
+def test_systemctl_status_tells_how_many_are_connected_and_were_served(service: Service) -> None:
+    service.start()
+    service.connect(3)
+    talk = service.machine.spawn("exec 3<>/dev/tcp/127.0.0.1/7070; echo connected; read")
+    assert talk.read_line() == "connected\n"
+    pattern = r"1 connection now, 3 served since 20\d\d-.*"
+    wait_for(lambda: re.fullmatch(pattern, service.show("StatusText")), "a status line that is true")
+    assert re.search(rf'Status: "{pattern}"', service.machine.output("systemctl status calcd"))
+
+
+def test_the_journal_has_both_lines_of_each_of_2000_connections(service: Service) -> None:
+    service.start()
+    assert service.connect(2000) == {"ok": 2000}
+    wait_for(lambda: len(service.logged(messages.CONNECTION_ENDED)) >= 2000, "2,000 ends in the journal")
+    opened = service.logged(messages.CONNECTION_OPENED)
+    ended = service.logged(messages.CONNECTION_ENDED)
+    sessions = [str(number) for number in range(1, 2001)]
+    assert sorted((entry["CALCD_SESSION"] for entry in opened), key=int) == sessions
+    assert sorted((entry["CALCD_SESSION"] for entry in ended), key=int) == sessions
+    peers = {entry["CALCD_SESSION"]: entry["CALCD_PEER"] for entry in opened}
+    for entry in ended:
+        assert entry["CALCD_PEER"] == peers[entry["CALCD_SESSION"]]
+        assert entry["CALCD_REQUESTS"] == "1"
+        assert entry["CALCD_ENDING"] == "quit"
+        assert entry["SYSLOG_IDENTIFIER"] == "calcd"
+
+
+def test_a_reload_puts_new_settings_in_force_and_disturbs_nobody(service: Service) -> None:
+    service.start()
+    talk = service.machine.spawn("(echo 1 + 1; read _; echo 2 + 2) | calc-client")
+    assert talk.read_line() == "2\n"
+    listener = service.pid(LISTENER)
+    service.configure("[calcd]\nLogConnections=none\n")
+    service.machine.run("systemctl reload calcd")
+    assert service.logged(messages.RELOADED)
+    before = len(service.logged(messages.CONNECTION_OPENED))
+    assert service.answer() == "5"
+    assert len(service.logged(messages.CONNECTION_OPENED)) == before
+    assert listener != min(process.pid for process in service.processes(LISTENER) if process.pid != listener)
+    assert talk.finish() == "4\n"
+
+
+def test_a_bad_configuration_fails_the_reload_and_changes_nothing(service: Service) -> None:
+    service.expected = ["Reload failed for calcd.service - .*"]
+    service.start()
+    before = service.pid(SUPERVISOR), service.pid(LISTENER)
+    service.configure("[calcd]\nDrainTime=10s\nLogConections=none\n")
+    with pytest.raises(CommandError):
+        service.machine.run("systemctl reload calcd")
+    reason = "/etc/calcd/calcd.conf.d/test.conf:3: unknown setting 'LogConections'"
+    assert any(reason in entry["MESSAGE"] for entry in service.journal())
+    assert service.show("ActiveState") == "active"
+    assert (service.pid(SUPERVISOR), service.pid(LISTENER)) == before
+    assert service.answer() == "5"
+    assert service.logged(messages.CONNECTION_OPENED)
+
+
+def test_a_bad_configuration_fails_the_start_and_says_why(service: Service) -> None:
+    service.expected = [*FAILED_START]
+    service.configure("[calcd]\nDrainTime=soon\n")
+    with pytest.raises(CommandError):
+        service.start()
+    assert any(
+        "/etc/calcd/calcd.conf.d/test.conf:2: DrainTime" in entry["MESSAGE"] for entry in service.journal()
+    )
+
+
+def test_clients_wait_while_the_configuration_is_bad_and_are_served_once_it_is_good(service: Service) -> None:
+    service.expected = [*FAILED_START]
+    service.configure("[calcd]\nDrainTime=soon\n")
+    service.machine.run("systemctl start calcd.socket")
+    waiting = service.machine.spawn("calc-client --timeout 60 add 2 3")
+    wait_for(lambda: int(service.show("NRestarts")) >= 5, "five attempts to start")
+    assert service.machine.show("calcd.socket", "ActiveState") == "active"
+    service.configure("[calcd]\nDrainTime=10s\n")
+    assert waiting.finish() == "5\n"
+
+
+def test_restarts_under_load_refuse_and_reset_nobody(service: Service) -> None:
+    service.start()
+    load = service.load()
+    for restarts in range(1, 6):
+        service.machine.run("systemctl restart calcd")
+        assert len(service.logged(messages.STOPPED)) == restarts
+        service.wait_for_another_connection()
+    outcomes = load.finish()
+    assert set(outcomes) == {"ok"}
+
+
+def test_reloads_under_load_refuse_and_reset_nobody(service: Service) -> None:
+    service.start()
+    load = service.load()
+    for _ in range(5):
+        service.machine.run("systemctl reload calcd")
+        service.wait_for_another_connection()
+    outcomes = load.finish()
+    assert set(outcomes) == {"ok"}
+    assert len(service.logged(messages.RELOADED)) == 5
+
+
+def test_stop_leaves_nothing_behind(service: Service) -> None:
+    service.start()
+    service.connect(10)
+    talk = service.machine.spawn("exec 3<>/dev/tcp/127.0.0.1/7070; echo connected; read")
+    assert talk.read_line() == "connected\n"
+    service.machine.run("systemctl stop calcd.service calcd.socket")
+    assert service.show("Result") == "success"
+    assert service.machine.run("pgrep -u calcd", check=False).stdout == ""
+    assert service.machine.run("ls -d /run/calcd", check=False).stdout == ""
+    assert service.machine.output("ss -Hltn sport = :7070") == ""
+    assert len(service.logged(messages.STOPPED)) == 1
+
+
+def test_the_watchdog_replaces_a_service_that_hangs(service: Service) -> None:
+    service.expected = [r"calcd.service: Watchdog timeout .*", *MAIN_DIED]
+    service.extend_unit("calcd.service", "[Service]\nWatchdogSec=1s\n")
+    service.start()
+    supervisor = service.pid(SUPERVISOR)
+    pings = set()
+
+    def has_pinged_twice() -> bool:
+        pings.add(service.show("WatchdogTimestampMonotonic"))
+        return len(pings) > 2
+
+    wait_for(has_pinged_twice, "two pings to the watchdog")
+    assert service.pid(SUPERVISOR) == supervisor
+    service.machine.run(f"kill -STOP {service.pid(LISTENER)}")
+    wait_for(lambda: int(service.show("NRestarts")) >= 1, "a restart by the watchdog")
+    service.wait_until_serving()
+    assert service.pid(SUPERVISOR) != supervisor

@@ -1,0 +1,59 @@
+"""kill -9 of each of the three processes while clients come and go."""
+
+from support.processes import wait_for
+from system.service import HANDLER, LISTENER, MAIN_DIED, SUPERVISOR, Service
+
+from calcd.supervisor import messages
+
+
+def no_zombie(service: Service) -> bool:
+    return all(process.state != "Z" for process in service.processes())
+
+
+def test_a_killed_handler_costs_its_own_connection_alone(service: Service) -> None:
+    service.expected = [r"connection \d+ from \S+ ended after .* s: its handler \d+ died: killed by .*"]
+    service.start()
+    talk = service.machine.spawn("exec 3<>/dev/tcp/127.0.0.1/7070; echo connected; cat <&3; echo end")
+    assert talk.read_line() == "connected\n"
+    wait_for(lambda: service.processes(HANDLER), "a handler")
+    handler = service.pid(HANDLER)
+    load = service.load()
+    service.machine.run(f"kill -KILL {handler}")
+    wait_for(lambda: service.logged(messages.HANDLER_DIED), "the end in the journal")
+    assert talk.finish() == "end\n"
+    assert set(load.finish()) == {"ok"}
+    (died,) = service.logged(messages.HANDLER_DIED)
+    assert died["CALCD_HANDLER"] == str(handler)
+    assert died["CALCD_ENDING"] == "killed by signal 9 (SIGKILL)"
+    wait_for(lambda: no_zombie(service), "no zombie")
+
+
+def test_a_killed_listener_is_replaced_and_nobody_is_refused(service: Service) -> None:
+    service.expected = [r"the listener \d+ died: killed by signal 9 .*"]
+    service.start()
+    supervisor, listener = service.pid(SUPERVISOR), service.pid(LISTENER)
+    load = service.load()
+    service.machine.run(f"kill -KILL {listener}")
+    wait_for(lambda: service.processes(LISTENER), "another listener")
+    service.wait_until_serving()
+    assert set(load.finish()) == {"ok"}
+    assert service.pid(SUPERVISOR) == supervisor
+    assert service.pid(LISTENER) != listener
+    opened, ended = service.logged(messages.CONNECTION_OPENED), service.logged(messages.CONNECTION_ENDED)
+    assert len(opened) == len(ended)
+    wait_for(lambda: no_zombie(service), "no zombie")
+
+
+def test_a_killed_supervisor_is_restarted_and_nobody_is_refused(service: Service) -> None:
+    service.expected = [*MAIN_DIED]
+    service.start()
+    supervisor = service.pid(SUPERVISOR)
+    load = service.load()
+    service.machine.run(f"kill -KILL {supervisor}")
+    wait_for(lambda: service.show("MainPID") not in ("0", str(supervisor)), "another supervisor")
+    service.wait_until_serving()
+    outcomes = load.finish()
+    # systemd kills what the supervisor leaves behind: a connection that is open at that moment is reset.
+    assert set(outcomes) <= {"ok", "reset", "short"}
+    assert len(service.processes(SUPERVISOR)) == len(service.processes(LISTENER)) == 1
+    wait_for(lambda: no_zombie(service), "no zombie")

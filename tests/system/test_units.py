@@ -1,0 +1,27 @@
+"""What systemd itself thinks of the unit files."""
+
+import re
+
+import pytest
+from system.machine import Machine
+
+HIGHEST_EXPOSURE = 0.2  # of 10; the best TCP daemons in Debian have 1.1
+
+
+def test_systemd_has_nothing_to_say_about_the_units(installed: Machine) -> None:
+    # The machine has no man(1), so what Documentation= names cannot be looked up with it.
+    verified = installed.run("systemd-analyze verify --man=no calcd.service calcd.socket")
+    assert verified.stdout + verified.stderr == ""
+
+
+def test_the_service_is_exposed_to_next_to_nothing(installed: Machine) -> None:
+    report = installed.output("systemd-analyze security --no-pager calcd.service")
+    exposure = re.search(r"Overall exposure level for calcd.service: ([0-9.]+)", report)
+    assert exposure and float(exposure[1]) <= HIGHEST_EXPOSURE, report
+
+
+@pytest.mark.parametrize("kind", ["sysusers", "tmpfiles"])
+def test_installing_again_changes_nothing(installed: Machine, kind: str) -> None:
+    before = installed.output("getent passwd calcd; stat /run/calcd-root")
+    installed.run(f"systemd-{kind} {'--create' if kind == 'tmpfiles' else ''} /usr/lib/{kind}.d/calcd.conf")
+    assert installed.output("getent passwd calcd; stat /run/calcd-root") == before
