@@ -17,14 +17,6 @@ from support.processes import DEADLINE
 from calcd.protocol.classic import Operation
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where calcd keeps its files; what else a test needs is beside it, in tmp_path."""
-    folder = tmp_path / "calcd"
-    folder.mkdir()
-    return folder
-
-
 def refusal(calcd: Calcd, *options: str) -> tuple[int, str]:
     """The exit status, and what is on standard error."""
     result = subprocess.run(

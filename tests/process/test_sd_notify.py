@@ -59,7 +59,7 @@ CONFIG = "[calcd]\nListen=127.0.0.1:0\n"
 
 
 def service(
-    tmp_path: Path,
+    folder: Path,
     manager: Manager,
     *,
     watchdog: str = "0",
@@ -67,8 +67,6 @@ def service(
     foreground: bool = False,
 ) -> Calcd:
     """calcd in the environment of a service of Type=notify; watchdog is WatchdogSec=, in microseconds."""
-    folder = tmp_path / "calcd"
-    folder.mkdir()
     variables = f"NOTIFY_SOCKET={manager.path} WATCHDOG_USEC={watchdog} WATCHDOG_PID={watchdog_pid}"
     prefix = ("sh", "-c", f'{variables} exec "$@"', "sh")
     calcd = Calcd(folder, listen=(), prefix=prefix, foreground=foreground)
@@ -76,34 +74,34 @@ def service(
     return calcd
 
 
-def test_the_launcher_says_that_calcd_is_ready_and_who_it_is(tmp_path: Path, manager: Manager) -> None:
+def test_the_launcher_says_that_calcd_is_ready_and_who_it_is(folder: Path, manager: Manager) -> None:
     """In one message, and in the first: NotifyAccess=main lets nobody but the main process speak, and that
     is the launcher until then."""
-    with service(tmp_path, manager) as calcd:
+    with service(folder, manager) as calcd:
         pid, (mainpid, ready, status) = manager.receive()
         assert pid == calcd.launcher.pid
         assert (mainpid, ready) == (f"MAINPID={calcd.supervisor.pid}", "READY=1")
         assert status.startswith(NOTHING_YET)
 
 
-def test_in_the_foreground_calcd_says_so_itself(tmp_path: Path, manager: Manager) -> None:
-    with service(tmp_path, manager, foreground=True) as calcd:
+def test_in_the_foreground_calcd_says_so_itself(folder: Path, manager: Manager) -> None:
+    with service(folder, manager, foreground=True) as calcd:
         pid, (ready, status) = manager.receive()
         assert (pid, ready) == (calcd.launcher.pid, "READY=1")
         assert status.startswith(NOTHING_YET)
 
 
-def test_a_start_that_fails_is_not_ready(tmp_path: Path, manager: Manager) -> None:
+def test_a_start_that_fails_is_not_ready(folder: Path, manager: Manager) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        calcd = service(tmp_path, manager)
+        calcd = service(folder, manager)
         calcd.config.write_text(f"[calcd]\nListen=127.0.0.1:{taken.getsockname()[1]}\n")
         assert calcd.start().returncode == 69
     with pytest.raises(BlockingIOError):
         manager.receive(0)
 
 
-def test_the_status_stays_true(tmp_path: Path, manager: Manager) -> None:
-    with service(tmp_path, manager) as calcd:
+def test_the_status_stays_true(folder: Path, manager: Manager) -> None:
+    with service(folder, manager) as calcd:
         manager.wait_for("READY=1")
         with calcd.connect() as connection:
             ask(connection, Operation.ADD, 1, 1)
@@ -118,17 +116,17 @@ def _status(manager: Manager, calcd: Calcd) -> str:
     return line
 
 
-def test_a_stop_is_told_first(tmp_path: Path, manager: Manager) -> None:
-    with service(tmp_path, manager) as calcd:
+def test_a_stop_is_told_first(folder: Path, manager: Manager) -> None:
+    with service(folder, manager) as calcd:
         calcd.stop()
         assert manager.wait_for("STOPPING=1").pid == calcd.supervisor.pid
 
 
 @pytest.mark.parametrize("change", ["DrainTime=1s\n", "DrianTime=1s\n", "Listen=192.0.2.1:1\n"])
 def test_a_reload_is_told_and_so_is_its_end_however_it_goes(
-    tmp_path: Path, manager: Manager, change: str
+    folder: Path, manager: Manager, change: str
 ) -> None:
-    with service(tmp_path, manager) as calcd:
+    with service(folder, manager) as calcd:
         calcd.expected.append("reload failed, the old settings stay in force: .*")
         manager.wait_for("READY=1")
         before = time.monotonic_ns() // 1000
@@ -142,8 +140,8 @@ def test_a_reload_is_told_and_so_is_its_end_however_it_goes(
         assert manager.receive() == Told(calcd.supervisor.pid, ["READY=1"])
 
 
-def test_the_watchdog_is_fed_while_the_listener_turns_and_no_longer(tmp_path: Path, manager: Manager) -> None:
-    with service(tmp_path, manager, watchdog="300000") as calcd:
+def test_the_watchdog_is_fed_while_the_listener_turns_and_no_longer(folder: Path, manager: Manager) -> None:
+    with service(folder, manager, watchdog="300000") as calcd:
         for _ in range(5):
             assert manager.wait_for("WATCHDOG=1").pid == calcd.supervisor.pid
         listener = calcd.listener
@@ -156,8 +154,8 @@ def test_the_watchdog_is_fed_while_the_listener_turns_and_no_longer(tmp_path: Pa
         manager.wait_for("WATCHDOG=1")
 
 
-def test_another_process_s_watchdog_is_not_fed(tmp_path: Path, manager: Manager) -> None:
-    with service(tmp_path, manager, watchdog="300000", watchdog_pid="1"):
+def test_another_process_s_watchdog_is_not_fed(folder: Path, manager: Manager) -> None:
+    with service(folder, manager, watchdog="300000", watchdog_pid="1"):
         manager.wait_for("READY=1")
         with pytest.raises(TimeoutError):
             manager.receive(seconds=1)

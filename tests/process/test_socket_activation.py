@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 from support import activate
 from support.daemon import Calcd, ask, receive
 
@@ -24,14 +23,6 @@ class Activated(Calcd):
 
 def _activate(fds: Sequence[int], names: str) -> tuple[str, ...]:
     return sys.executable, activate.__file__, ",".join(map(str, fds)), names
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where calcd keeps its files; tmp_path has those of the one who activates it."""
-    folder = tmp_path / "calcd"
-    folder.mkdir()
-    return folder
 
 
 def _answers(connection: socket.socket) -> bool:

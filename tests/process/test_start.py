@@ -33,14 +33,6 @@ def connect(address: str) -> socket.socket:
     return connection
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where calcd keeps its files; what else a test needs is beside it, in tmp_path."""
-    folder = tmp_path / "calcd"
-    folder.mkdir()
-    return folder
-
-
 # Serving ----------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """The fifteen steps that daemon(7) asks of a SysV daemon, each seen from outside, in /proc."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -39,7 +40,8 @@ def processes(calcd: Calcd) -> Iterator[list[Process]]:
 
 def _processes(calcd: Calcd, connection: socket.socket) -> list[Process]:
     ask(connection, Operation.ADD, 1, 1)
-    (handler,) = calcd.handlers
+    title = "calcd: serving {}:{}".format(*connection.getsockname())  # others may still be on their way out
+    (handler,) = [process for process in calcd.handlers if process.belongs(lambda p: p.title == title)]
     return [calcd.supervisor, calcd.listener, handler]
 
 
@@ -49,27 +51,21 @@ def _signals(process: Process, field: str) -> set[int]:
     return {number for number in signal.valid_signals() if mask >> (number - 1) & 1}
 
 
-def test_1_the_files_that_its_caller_had_open_are_closed(tmp_path: Path) -> None:
+def test_1_the_files_that_its_caller_had_open_are_closed(tmp_path: Path, folder: Path) -> None:
     """Close all open file descriptors except standard input, output, and error."""
     inherited = tmp_path / "inherited"
-    folder = tmp_path / "calcd"
-    folder.mkdir()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Up to numbers beyond the limit that calcd sets itself, if the system has such.
+    # Up to a number beyond the limit that calcd sets itself, if the system has such.
     highest = min(hard, 10_000) - 1
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, highest + 1), hard))
-    try:
-        with inherited.open("w") as file:
-            fds = [file.fileno(), *(fcntl.fcntl(file, fcntl.F_DUPFD, number) for number in (100, highest))]
-            try:
-                with Calcd(folder, pass_fds=fds) as calcd, calcd.connect() as connection:
-                    for process in _processes(calcd, connection):
-                        assert str(inherited) not in process.files().values(), process
-            finally:
-                for fd in fds[1:]:
-                    os.close(fd)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with contextlib.ExitStack() as at_the_end, inherited.open("w") as file:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, highest + 1), hard))
+        at_the_end.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        fds = [fcntl.fcntl(file, fcntl.F_DUPFD, number) for number in (3, 100, highest)]
+        for fd in fds:
+            at_the_end.callback(os.close, fd)
+        with Calcd(folder, pass_fds=fds) as calcd, calcd.connect() as connection:
+            for process in _processes(calcd, connection):
+                assert str(inherited) not in process.files().values(), process
 
 
 def test_2_the_signals_that_its_caller_ignored_are_not_ignored(processes: list[Process]) -> None:
