@@ -14,6 +14,7 @@ from systemd import journal
 from calcd.config import LogLevel, LogTarget
 from calcd.supervisor.messages import Message
 
+SYSLOG_SOCKET = "/dev/log"  # syslog(3)
 _PRIORITIES = {
     LogLevel.DEBUG: syslog.LOG_DEBUG,
     LogLevel.INFO: syslog.LOG_INFO,

@@ -69,6 +69,12 @@ def _start(given: Options, settings: Config) -> None:
     passed = sockets.take_passed()
     daemonize.clean_inheritance()
     identity = privileges.resolve(settings.user, settings.group)
+    target = log.choose_target(settings.log_target, given.foreground)
+    if target == LogTarget.SYSLOG and not os.path.exists(log.SYSLOG_SOCKET):
+        print(
+            f"calcd: {log.SYSLOG_SOCKET} is missing: until a syslog daemon runs, nothing is logged",
+            file=sys.stderr,
+        )
     with contextlib.ExitStack() as at_the_end:
         pidfile = control_socket = None
         if settings.pid_file:
@@ -81,7 +87,6 @@ def _start(given: Options, settings: Config) -> None:
         Title().set("calcd: supervisor")
 
         def serve(launch: Launch | None) -> None:
-            target = log.choose_target(settings.log_target, given.foreground)
             keeps_stderr = given.foreground or target == LogTarget.STDERR or log.is_service()
             # From here on a signal is no longer the end, but the loop's to answer.
             signals = SignalPipe(SIGNALS)
