@@ -13,6 +13,8 @@ class Title:
     """The command line of this process and, by inheritance, of those it forks."""
 
     def __init__(self) -> None:
+        with open("/proc/self/comm", "w") as comm:  # the short name, for pgrep and ps -C: not python3
+            comm.write("calcd")
         with open("/proc/self/stat", "rb") as stat:
             # The second field, a name in parentheses, may hold spaces; the third stands after it.
             fields = stat.read().rpartition(b") ")[2].split()

@@ -151,6 +151,7 @@ def test_in_the_foreground_it_logs_to_standard_error(folder: Path) -> None:
 def test_in_the_background_it_keeps_none_of_its_callers_streams(folder: Path) -> None:
     """Else a pipe of the caller's would stay open, and ssh HOST calcd would not return."""
     with Calcd(folder, "--log-target", "syslog", "--log-level", "err") as calcd:
+        calcd.expected.append("calcd: /dev/log is missing: .*")  # as in most containers
         assert users_of(calcd.log_file) == []
 
 
