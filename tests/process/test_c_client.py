@@ -17,7 +17,7 @@ DIV = 3
 
 
 def ask(client: Path, port: int, lines: str) -> str:
-    command = [client, "127.0.0.1", str(port)]
+    command = [str(client), "127.0.0.1", str(port)]
     return subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout
 
 

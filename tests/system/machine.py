@@ -270,20 +270,20 @@ def _own_cgroups(name: str) -> Iterator[list[Path]]:
 
 def _our_cgroups() -> list[Path]:
     """The cgroup that we are in ourselves, in cgroup v2 and in v1's name=systemd: what is mounted of them."""
-    own = {}
+    ours = {}
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
-        own[controllers] = path
-    cgroups = []
+        ours[controllers] = path
+    mounted: dict[str, Path] = {}
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         mount, _, filesystem = line.partition(" - ")
         root, mount_point = mount.split()[3:5]
         kind, _, options = filesystem.split()
-        if kind == "cgroup2":
-            cgroups.append(Path(mount_point, os.path.relpath(own[""], root)))
-        elif kind == "cgroup" and "name=systemd" in options.split(","):
-            cgroups.append(Path(mount_point, os.path.relpath(own["name=systemd"], root)))
-    return cgroups
+        controllers = "" if kind == "cgroup2" else "name=systemd"
+        # The first one counts: the same hierarchy may be mounted once more, in somebody's chroot.
+        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
+            mounted.setdefault(controllers, Path(mount_point, os.path.relpath(ours[controllers], root)))
+    return list(mounted.values())
 
 
 def _remove_cgroup(cgroup: Path) -> bool:
