@@ -88,7 +88,7 @@ check:
 lint:
 	ruff check calcd tests
 	ruff format --check calcd tests
-	MYPYPATH=tests mypy --explicit-package-bases --python-executable $(PYTHON) calcd tests
+	mypy --python-executable $(PYTHON)
 
 test:
 	$(PYTHON) -W error -m pytest tests/unit tests/process

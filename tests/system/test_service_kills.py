@@ -4,10 +4,20 @@ from support.processes import wait_for
 from system.service import HANDLER, LISTENER, MAIN_DIED, SUPERVISOR, Service
 
 from calcd.supervisor import messages
+from calcd.supervisor.messages import Message
 
 
 def no_zombie(service: Service) -> bool:
     return all(process.state != "Z" for process in service.processes())
+
+
+def sessions(service: Service, message: Message) -> set[str]:
+    return {entry["CALCD_SESSION"] for entry in service.logged(message)}
+
+
+def ends(service: Service) -> set[str]:
+    """A handler's report may die with the listener that has read it; the connection's end is logged."""
+    return sessions(service, messages.CONNECTION_ENDED) | sessions(service, messages.REPORT_LOST)
 
 
 def test_a_killed_handler_costs_its_own_connection_alone(service: Service) -> None:
@@ -36,11 +46,15 @@ def test_a_killed_listener_is_replaced_and_nobody_is_refused(service: Service) -
     service.machine.run(f"kill -KILL {listener}")
     wait_for(lambda: service.processes(LISTENER), "another listener")
     service.wait_until_serving()
-    assert set(load.finish()) == {"ok"}
+    outcomes = load.finish()
+    # The connection that it had accepted and not yet given to a handler dies with it.
+    assert outcomes.keys() <= {"ok", "reset", "short"}
+    assert sum(outcomes.values()) - outcomes["ok"] <= 1
     assert service.pid(SUPERVISOR) == supervisor
     assert service.pid(LISTENER) != listener
-    opened, ended = service.logged(messages.CONNECTION_OPENED), service.logged(messages.CONNECTION_ENDED)
-    assert len(opened) == len(ended)
+    wait_for(
+        lambda: ends(service) == sessions(service, messages.CONNECTION_OPENED), "every end in the journal"
+    )
     wait_for(lambda: no_zombie(service), "no zombie")
 
 
