@@ -68,7 +68,7 @@ class Session:
         return bool(self._pending) or not self._requests
 
     def _converse(self) -> Ending:
-        while self._drained_by is None or self._is_in_hand():
+        while self._drained_by is None or time.monotonic() < self._drained_by:
             try:
                 chunk = self._connection.recv(_READ_SIZE)
             except BlockingIOError:  # drain() has ended the wait, and does again at every reminder

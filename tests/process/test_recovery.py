@@ -60,7 +60,9 @@ def test_a_listener_that_keeps_dying_is_replaced_less_and_less_often(tmp_path: P
     with Calcd(tmp_path) as calcd:
         calcd.expected.append(LISTENER_DIED)
         for times in range(1, 5):
-            wait_for(lambda: len(calcd.listeners) == 1, "a listener")
+            with calcd.connect() as connection:  # so that the one that is killed has served
+                assert ask(connection, ADD, 1, 1) == 2
+            calcd.wait_for_log(f"connection {times} .* ended .*")
             _kill_listener(calcd)
             calcd.wait_for_log(LISTENER_DIED, times)
         delays = [line[1] for line in calcd.wait_for_log(r"the listener .* starts in ([\d.]+) s")]
