@@ -182,12 +182,19 @@ class Supervisor:
         self._settled(failure)
 
     def _settled(self, failure: Failure | None) -> None:
-        """The candidate serves, or has failed: so has the reload that it was started for."""
+        """The candidate serves, or has failed: so has the reload that it was started for, if any."""
         if self._is_reloading:
-            self._reload_ended(failure)
-        elif self._reload_again:
+            self._is_reloading = False
+            if failure:
+                reason = str(failure).replace("\n", "; ")
+                self._log.write(messages.RELOAD_FAILED, reason=reason)
+            notify.tell("READY=1")
+            self._tell_status()
+        if self._reload_again:
             self._reload_again = False
             self._reload()
+        elif self._control:
+            self._control.answer(failure)
 
     def _start_listener_later(self) -> float:
         """Returns the delay in seconds."""
@@ -213,24 +220,11 @@ class Supervisor:
             config = self._load_config()
             sockets = self._sockets.for_addresses(config.listen)
         except Failure as failure:
-            self._reload_ended(failure)
+            self._settled(failure)
             return
         for setting in changed(self._config, config):
             self._log.write(messages.NEEDS_RESTART, setting=setting)
         self._start_listener(config, sockets)
-
-    def _reload_ended(self, failure: Failure | None) -> None:
-        self._is_reloading = False
-        if failure:
-            reason = str(failure).replace("\n", "; ")
-            self._log.write(messages.RELOAD_FAILED, reason=reason)
-        notify.tell("READY=1")
-        self._tell_status()
-        if self._reload_again:
-            self._reload_again = False
-            self._reload()
-        elif self._control:
-            self._control.answer(failure)
 
     # What listeners tell ------------------------------------------------------------------------------
 
@@ -276,9 +270,8 @@ class Supervisor:
             else:
                 self._orphan_ended(pid, wait_status)
         for listener in [orphaned for orphaned in self._orphaned if orphaned.is_group_empty()]:
-            for handler in list(
-                listener.sessions
-            ):  # waited for by the listener, which died before it said so
+            # The listener had waited for these, and died before it said so.
+            for handler in list(listener.sessions):
                 self._orphan_ended(handler, None)
             self._orphaned.remove(listener)
             listener.close()
