@@ -2,24 +2,53 @@
 
 The handlers do nothing: signal(7) restricts what one may do, and Python runs one between any two
 bytecodes. The wakeup file descriptor (signal.set_wakeup_fd) gets the signal's number, the loop acts.
+
+It uses _signal, the C module under signal, because the listener does: signal makes an enum of every
+number that passes, which costs a fork 600 KiB of tables and each call some 25 page faults.
 """
 
+from __future__ import annotations
+
+import _signal
 import os
-import signal
-from collections.abc import Iterable
+from _signal import SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+
+__all__ = ["SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1"]
 
 
 class SignalPipe:
-    def __init__(self, numbers: Iterable[signal.Signals]) -> None:
+    def __init__(self, numbers: Iterable[int]) -> None:
         self.ends = self.reading_end, writing_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # Full after 65,536 signals that nobody has read: the loop will look at everything anyhow.
-        signal.set_wakeup_fd(writing_end, warn_on_full_buffer=False)
+        _signal.set_wakeup_fd(writing_end, warn_on_full_buffer=False)
         for number in numbers:
-            signal.signal(number, lambda _signal, _frame: None)
+            _signal.signal(number, lambda _signal, _frame: None)
 
-    def read(self) -> list[int]:
-        """The signals that arrived since the last call, in order, repetitions included."""
+    def read(self) -> bytes:
+        """The signals that arrived since the last call, a byte each, in order, repetitions included."""
         try:
-            return list(os.read(self.reading_end, 65536))
+            return os.read(self.reading_end, 65536)
         except BlockingIOError:
-            return []
+            return b""
+
+
+def ignore(numbers: Iterable[int]) -> None:
+    for number in numbers:
+        _signal.signal(number, _signal.SIG_IGN)
+
+
+def unblock_all() -> None:
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+def block_only(numbers: Iterable[int]) -> None:
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, numbers)
+
+
+def handle(number: int, action: Callable[[int, FrameType | None], None]) -> None:
+    _signal.signal(number, action)

@@ -1,7 +1,12 @@
 """Deadlines for a loop that sleeps in select: named, so that setting one again moves it."""
 
+from __future__ import annotations
+
 import time
-from collections.abc import Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Timers:

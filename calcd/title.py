@@ -6,7 +6,7 @@ the arguments out in (proc(5), cmdline), so a title is as long as that area at m
 cut, because what follows are the environment's strings, still in use.
 """
 
-import os
+import ctypes
 
 
 class Title:
@@ -18,17 +18,17 @@ class Title:
         with open("/proc/self/stat", "rb") as stat:
             # The second field, a name in parentheses, may hold spaces; the third stands after it.
             fields = stat.read().rpartition(b") ")[2].split()
-        self._start, end = int(fields[48 - 3]), int(fields[49 - 3])
-        self._room = end - self._start
+        start, end = int(fields[48 - 3]), int(fields[49 - 3])
+        self._room = end - start
+        self._shown = self._room - 1  # bytes
+        self._arguments = (ctypes.c_char * self._room).from_address(start)
 
-    def set(self, text: str) -> None:
-        """Shows text, padded with NUL, from now on. A system that forbids it keeps the old title."""
-        title = text.encode(errors="replace")[: self._room - 1].ljust(self._room, b"\0")
-        try:
-            memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
-        except PermissionError:  # the process changed its user after its execve: not dumpable, prctl(2)
-            return
-        try:
-            os.pwrite(memory, title, self._start)
-        finally:
-            os.close(memory)
+    def set(self, text: bytes) -> None:
+        """Shows text from now on. It may hold no NUL."""
+        length = len(text)
+        if length < self._shown:
+            text = text.ljust(self._shown, b"\0")
+        elif length >= self._room:
+            text = text[: self._room - 1]
+        self._arguments.raw = text
+        self._shown = length

@@ -1,44 +1,85 @@
 """The process around a session: what a fork of the listener sheds, and how it leaves."""
 
-import contextlib
+from __future__ import annotations
+
 import os
-import signal
-import socket
 import sys
-from collections.abc import Iterable
-from typing import NoReturn
+from _socket import AF_UNIX, SOCK_SEQPACKET, socketpair
+from os import close, getpid, write
 
-from calcd.handler import report
+from calcd import signals
+from calcd.handler.report import encode
 from calcd.handler.session import Session
-from calcd.title import Title
+from calcd.protocol.answers import QUIT, REQUEST
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+    from calcd.title import Title
+
+# Python 3.11 adapts code after 8 runs, and what it finds there in some steps more.
+_REHEARSALS = 32
 
 
-def run(
-    connection: socket.socket, peer: str, reports: int, title: Title, inherited: Iterable[int]
-) -> NoReturn:
-    """Serves the connection and exits: 0, or 70 (EX_SOFTWARE) with a traceback on standard error.
+class Handler:
+    """Made by the listener before its first fork; run() in every fork."""
 
-    reports is the pipe that the report goes to, inherited the listener's other file descriptors.
-    Called in a new fork with SIGCHLD and SIGTERM blocked. It leaves by os._exit: an ordinary end of the
-    interpreter costs 2 to 7 ms and would run what the listener has registered for its own end.
-    """
-    status = os.EX_SOFTWARE
-    try:
-        # A signal would still be written to the listener's wakeup pipe, which all forks share.
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        session = Session(connection)
-        signal.signal(signal.SIGTERM, session.drain)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    __slots__ = ("_inherited", "_reports", "_session", "_title")
+
+    def __init__(self, reports: int, title: Title, inherited: Sequence[int]) -> None:
+        """reports is the pipe that reports go to, inherited the listener's other file descriptors: what the
+        list holds at the time of a fork."""
+        self._session = Session()
+        self._title = title
+        self._rehearse()
+        self._reports = reports
+        self._inherited = inherited
+        # Blocked in the listener: in a handler it comes through as soon as run() lets it.
+        signals.handle(signals.SIGTERM, self._session.drain)
+
+    def run(self, connection: int, peer: bytes) -> NoReturn:
+        """Serves the connection, a file descriptor, and exits: 0, or 70 (EX_SOFTWARE) with a traceback on
+        standard error.
+
+        It leaves by os._exit: an ordinary end of the interpreter costs 2 to 7 ms and would run what the
+        listener has registered for its own end.
+        """
+        status = os.EX_SOFTWARE
+        try:
+            signals.unblock_all()
+            self._serve(connection, peer)
+            status = os.EX_OK
+        finally:
+            if status != os.EX_OK:
+                sys.excepthook(*sys.exc_info())
+            os._exit(status)
+
+    def _serve(self, connection: int, peer: bytes) -> None:
         # A listening socket kept here would hold its port for as long as the connection lasts.
-        for fd in inherited:
-            os.close(fd)
-        title.set(f"calcd: serving {peer}")
-        record = report.encode(session.serve())
-        with contextlib.suppress(BrokenPipeError):  # listener and supervisor are gone: nobody to tell
-            os.write(reports, record)
-        status = os.EX_OK
-    finally:
-        if status != os.EX_OK:
-            sys.excepthook(*sys.exc_info())
-        os._exit(status)
+        for fd in self._inherited:
+            close(fd)
+        self._title.set(b"calcd: serving " + peer)
+        ending, requests, received, sent = self._session.serve(connection)
+        try:
+            write(self._reports, encode(getpid(), ending, requests, received, sent))
+        except BrokenPipeError:  # listener and supervisor are gone: nobody to tell
+            pass
+
+    def _rehearse(self) -> None:
+        """Serves a few connections to nobody: a fork finds its code as the interpreter has adapted it.
+
+        From Python 3.11 on (PEP 659), code that has run some times is rewritten to look for things where
+        they were before. A handler that has to look everywhere touches 16 pages of memory more.
+        """
+        self._inherited = ()
+        self._reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        for _ in range(_REHEARSALS):
+            # Of packets, so that each read gets one request: a client that waits for every answer.
+            client, connection = socketpair(AF_UNIX, SOCK_SEQPACKET)
+            for oper in range(QUIT + 1):
+                client.send(REQUEST.pack(oper, 6, 7))
+            self._serve(connection.detach(), b"nobody")
+            client.close()
+        os.close(self._reports)

@@ -5,45 +5,24 @@ which pipe(7) never mixes with another. It is written before the handler exits, 
 for the handler finds it there.
 """
 
-import contextlib
-import enum
 import os
-import struct
-from typing import NamedTuple
+from struct import Struct
 
+# How a connection ended, as far as its handler can know.
+QUIT = 1  # the client said so
+CLIENT_CLOSED = 2  # between two requests
+TRUNCATED = 3  # the client closed in the middle of a request
+DIVISION_BY_ZERO = 4  # closed by calcd: the protocol has no way to say it
+UNKNOWN_OPERATION = 5  # likewise
+CONNECTION_LOST = 6  # reset by the client, or by the network
+DRAINED = 7  # closed by calcd because it stops
 
-class Ending(enum.IntEnum):
-    """How a connection ended, as far as its handler can know."""
-
-    QUIT = 1  # the client said so
-    CLIENT_CLOSED = 2  # between two requests
-    TRUNCATED = 3  # the client closed in the middle of a request
-    DIVISION_BY_ZERO = 4  # closed by calcd: the protocol has no way to say it
-    UNKNOWN_OPERATION = 5  # likewise
-    CONNECTION_LOST = 6  # reset by the client, or by the network
-    DRAINED = 7  # closed by calcd because it stops
-
-
-class Report(NamedTuple):
-    handler: int  # its PID
-    ending: Ending
-    requests: int  # answered
-    received: int  # bytes
-    sent: int  # bytes
-
-
-_RECORD = struct.Struct("<iiQQQ")
+# handler (its PID), ending, requests answered, bytes received, bytes sent
+_RECORD = Struct("<iiQQQ")
 SIZE = _RECORD.size
 
-
-def encode(report: Report) -> bytes:
-    return _RECORD.pack(*report)
-
-
-def decode(record: bytes) -> Report:
-    """Raises struct.error or ValueError for anything that encode() does not return."""
-    handler, ending, requests, received, sent = _RECORD.unpack(record)
-    return Report(handler, Ending(ending), requests, received, sent)
+encode = _RECORD.pack
+decode = _RECORD.unpack
 
 
 class Inbox:
@@ -55,13 +34,14 @@ class Inbox:
 
     def take(self, handler: int) -> bytes:
         """The record of a handler that has been waited for; empty when it died before it could report."""
-        if handler not in self._records:
-            self._read()
+        while handler not in self._records:
+            try:
+                chunk = os.read(self.pipe, SIZE * 16)
+            except BlockingIOError:
+                break
+            if not chunk:
+                break
+            for at in range(0, len(chunk), SIZE):
+                record = chunk[at : at + SIZE]
+                self._records[decode(record)[0]] = record
         return self._records.pop(handler, b"")
-
-    def _read(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(self.pipe, SIZE * 1024):
-                for at in range(0, len(chunk), SIZE):
-                    record = chunk[at : at + SIZE]
-                    self._records[_RECORD.unpack(record)[0]] = record

@@ -1,101 +1,135 @@
 """One connection: read, compute, reply, until one side ends it.
 
-The loop makes two system calls for a run of requests, recv(2) and send(2), and no other:
+The loop makes two system calls for a run of requests, read(2) and write(2), and no other:
 
-1.  A lone request costs little more than those two: a poll(2) before each recv would be felt.
+1.  A lone request costs little more than those two: a poll(2) before each read would be felt.
 2.  So the end of waiting, when the daemon stops, comes as a change of the socket's receive timeout
-    (SO_RCVTIMEO, socket(7)): SIGTERM's handler sets it, and the recv that the signal interrupted is
+    (SO_RCVTIMEO, socket(7)): SIGTERM's handler sets it, and the read that the signal interrupted is
     started again (PEP 475), now under that timeout. No exception is thrown into the loop, so nothing
     that has been received can be lost.
-3.  A signal that arrives between Python's last look and the system call leaves that recv waiting.
+3.  A signal that arrives between Python's last look and the system call leaves that read waiting.
     The listener sends SIGTERM again while it drains, and the next one interrupts it.
+4.  It reads and writes the file descriptor itself. In a fresh handler each page of memory that is
+    touched is a page fault and a copy, 2 to 4 us, and a socket object brings a dozen along.
 """
 
-import contextlib
-import os
-import socket
-import struct
+from __future__ import annotations
+
 import time
-from types import FrameType
+from _socket import SHUT_WR, SO_RCVTIMEO, SOL_SOCKET, socket
+from os import close, read, write
+from struct import pack
 
-from calcd.handler.report import Ending, Report
-from calcd.protocol import classic
+from calcd.handler import report
+from calcd.protocol import answers
+from calcd.protocol.answers import answer
 
-# A pipelining client fills what a read can take; a lone request is not slowed down by the room.
-_READ_SIZE = 64 * 1024
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+# A lone request is read into a small buffer, which comes from memory that is in use already; who sends
+# more than that at a time is read in large pieces from then on.
+_SMALL_READ = 256
+_LARGE_READ = 64 * 1024
 # Seconds that a drain waits for the client: for the first request of a fresh connection, for the rest
 # of a request that has begun, and for the client's half of the close.
 _GRACE = 1.0
+_REQUEST_SIZE, _REPLY_SIZE = answers.REQUEST.size, answers.REPLY.size
 _ENDINGS = {
-    classic.Stop.QUIT: Ending.QUIT,
-    classic.Stop.DIVISION_BY_ZERO: Ending.DIVISION_BY_ZERO,
-    classic.Stop.UNKNOWN_OPERATION: Ending.UNKNOWN_OPERATION,
+    answers.STOP_QUIT: report.QUIT,
+    answers.STOP_DIVISION_BY_ZERO: report.DIVISION_BY_ZERO,
+    answers.STOP_UNKNOWN_OPERATION: report.UNKNOWN_OPERATION,
 }
+_CLOSED_BY_CALCD = (report.DIVISION_BY_ZERO, report.UNKNOWN_OPERATION, report.DRAINED)
 
 
 class Session:
-    """A connection from its first byte to its last."""
+    """A connection from its first byte to its last.
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+    One object serves for all: made before the fork, its memory and its code are warm.
+    """
+
+    __slots__ = ("_connection", "_drained_by", "_pending", "_requests")
+
+    def __init__(self) -> None:
+        self._connection = -1  # none: not yet, or no more
         self._drained_by: float | None = None  # time.monotonic(), once the daemon stops
-        self._is_closed = False
         self._pending = b""  # a request whose rest has not arrived
-        self._requests = 0
-        self._received = 0
-        self._sent = 0
+        self._requests = 0  # answered
 
     def drain(self, _signal: int, _frame: FrameType | None) -> None:
         """Handles SIGTERM: the request in hand is answered, then the connection is closed."""
-        if self._is_closed:
-            return
         if self._drained_by is None:
             self._drained_by = time.monotonic() + _GRACE
-        self._limit_receive(0)
+        if self._connection != -1:
+            self._limit_receive(0)
 
-    def serve(self) -> Report:
-        """Serves the connection to its end, closes it and reports."""
+    def serve(self, connection: int) -> tuple[int, int, int, int]:
+        """Serves the connection, a file descriptor, to its end and closes it.
+
+        Returns how it ended, the requests answered, the bytes received, and the bytes sent.
+        """
+        self._connection = connection
+        self._pending = b""
+        self._requests = 0
+        received = 0
+        size = _SMALL_READ
+        ending = report.DRAINED
         try:
-            ending = self._converse()
-        except OSError:  # a reset, a time-out of the network's: whatever it is, the connection is gone
-            ending = Ending.CONNECTION_LOST
-        self._is_closed = True
-        self._connection.close()
-        return Report(os.getpid(), ending, self._requests, self._received, self._sent)
-
-    def _is_in_hand(self) -> bool:
-        """A client is owed an answer, or has just connected and is about to ask."""
-        return bool(self._pending) or not self._requests
-
-    def _converse(self) -> Ending:
-        while self._drained_by is None or time.monotonic() < self._drained_by:
-            try:
-                chunk = self._connection.recv(_READ_SIZE)
-            except BlockingIOError:  # drain() has ended the wait, and does again at every reminder
-                left = (self._drained_by or 0) - time.monotonic()
-                if left <= 0 or not self._is_in_hand():
+            if self._drained_by is not None:
+                self._limit_receive(0)
+            while self._drained_by is None or time.monotonic() < self._drained_by:
+                try:
+                    data = read(connection, size)
+                except BlockingIOError:  # drain() has ended the wait, and does again at every reminder
+                    if not self._waits_on():
+                        break
+                    continue
+                if not data:
+                    ending = report.TRUNCATED if self._pending else report.CLIENT_CLOSED
                     break
-                self._limit_receive(left)
-                continue
-            if not chunk:
-                return Ending.TRUNCATED if self._pending else Ending.CLIENT_CLOSED
-            self._received += len(chunk)
-            data = self._pending + chunk
-            whole = len(data) - len(data) % classic.REQUEST.size
-            replies, stop = classic.answer(memoryview(data)[:whole])
-            self._pending = data[whole:]
-            if replies:
-                self._connection.sendall(replies)
-                self._sent += len(replies)
-                self._requests += len(replies) // classic.REPLY.size
-            if stop is not None:
-                answered = len(replies) // classic.REPLY.size
-                nothing_follows = len(data) == (answered + 1) * classic.REQUEST.size
-                if stop != classic.Stop.QUIT or not nothing_follows:
-                    self._linger()
-                return _ENDINGS[stop]
-        self._linger()
-        return Ending.DRAINED
+                received += len(data)
+                if len(data) == size:
+                    size = _LARGE_READ
+                stop = self._answer(data)
+                if stop is not None:
+                    ending = _ENDINGS[stop]
+                    break
+            if ending in _CLOSED_BY_CALCD:
+                self._linger()
+        except OSError:  # a reset, a time-out of the network's: whatever it is, the connection is gone
+            ending = report.CONNECTION_LOST
+        self._connection = -1
+        close(connection)
+        return ending, self._requests, received, self._requests * _REPLY_SIZE
+
+    def _answer(self, data: bytes) -> int | None:
+        """Answers the whole requests in data and keeps the rest; returns one of answers.STOP_*."""
+        if self._pending:
+            data = self._pending + data
+            self._pending = b""
+        rest = len(data) % _REQUEST_SIZE
+        if rest:
+            self._pending = data[-rest:]
+        replies, stop = answer(memoryview(data)[:-rest] if rest else data)
+        if replies:
+            sent = write(self._connection, replies)
+            while sent < len(replies):  # a signal came while the client did not read
+                sent += write(self._connection, memoryview(replies)[sent:])
+            self._requests += sent // _REPLY_SIZE
+        if stop == answers.STOP_QUIT and len(data) > (len(replies) // _REPLY_SIZE + 1) * _REQUEST_SIZE:
+            self._linger()  # something follows the quit: it is not looked at, and must not reset the replies
+        return stop
+
+    def _waits_on(self) -> bool:
+        """While draining, a client is waited for that is owed an answer, or has just connected and is about
+        to ask; and not longer than the grace."""
+        left = (self._drained_by or 0) - time.monotonic()
+        if left <= 0 or not (self._pending or not self._requests):
+            return False
+        self._limit_receive(left)
+        return True
 
     def _linger(self) -> None:
         """Waits for the client's half of the close, so that it gets every reply.
@@ -105,17 +139,27 @@ class Session:
         behind the last reply, and reads what still comes to nowhere.
         """
         deadline = time.monotonic() + _GRACE
-        with contextlib.suppress(OSError):  # a reset: nobody is there to wait for
-            self._connection.shutdown(socket.SHUT_WR)
+        try:
+            view = socket(fileno=self._connection)
+            try:
+                view.shutdown(SHUT_WR)
+            finally:
+                view.detach()
             while (left := deadline - time.monotonic()) > 0:
                 self._limit_receive(left)
-                # The time is over; or a reminder came, after which recv would wait for all of it again.
-                with contextlib.suppress(BlockingIOError):
-                    if not self._connection.recv(_READ_SIZE):
+                try:
+                    if not read(self._connection, _LARGE_READ):
                         break
+                except BlockingIOError:
+                    # The time is over; or a reminder came, after which it would wait for all of it again.
+                    pass
+        except OSError:
+            pass  # a reset: nobody is there to wait for
 
     def _limit_receive(self, seconds: float) -> None:
-        """Lets every recv(2) from now on fail with EAGAIN after so many seconds."""
+        """Lets every read(2) from now on fail with EAGAIN after so many seconds."""
         microseconds = max(int(seconds * 1e6), 1)  # 0 would mean for ever
-        timeval = struct.pack("@ll", *divmod(microseconds, 1_000_000))
-        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+        timeval = pack("@ll", *divmod(microseconds, 1_000_000))
+        view = socket(fileno=self._connection)
+        view.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval)
+        view.detach()

@@ -2,39 +2,39 @@
 
 It sleeps in one epoll, and every source of events has a method that takes what is there. All that the
 listener knows of a connection is its handler's PID and when it was accepted.
+
+What it imports, and what it touches between two forks, is what a connection costs:
+
+1.  fork(2) copies the tables of all memory in use, and exit(2) takes them down again: 30 us for each MB.
+    So nothing here imports enum (signal, socket, selectors, json), typing or collections.
+2.  A page that is written after a fork is a page fault, in the parent as well as in the child: 2 to 4 us.
+    So a connection is a file descriptor here, and the sockets are those of _socket, the C module under
+    socket, whose accept makes an object of a dozen pages.
 """
 
-import contextlib
+from __future__ import annotations
+
 import errno
 import os
-import selectors
-import signal
-import socket
 import time
-from collections import deque
-from collections.abc import Sequence
-from functools import partial
-from typing import NamedTuple
+from select import EPOLLIN, EPOLLOUT, epoll
 
-from calcd.handler import process
+from calcd import signals
+from calcd.handler.process import Handler
 from calcd.handler.report import Inbox
-from calcd.listener import peers
-from calcd.listener.events import (
-    PACKET_SIZE,
-    Alive,
-    Command,
-    Ended,
-    Event,
-    Opened,
-    Ready,
-    Trouble,
-    encode,
-)
-from calcd.signals import SignalPipe
+from calcd.listener import events, peers
+from calcd.listener.fork import fork
+from calcd.listener.signalfd import read_signals
 from calcd.timers import Timers
-from calcd.title import Title
 
-SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+    from collections.abc import Callable, Sequence
+
+    from calcd.title import Title
+
+SIGNALS = (signals.SIGCHLD, signals.SIGTERM)
 
 # Seconds between two SIGTERMs to handlers that are draining: calcd.handler.session, 3.
 _REMINDER = 0.1
@@ -59,6 +59,8 @@ _CONNECTION_GONE = frozenset(
         errno.ENETUNREACH,
     }
 )
+# The most that epoll_wait(2) returns at a time. Python's own choice, 1,023, takes a buffer of three pages.
+_EVENTS = 16
 # The most that a listen(2) of calcd's lets wait.
 _MAX_BACKLOG = 4096
 # Events that the supervisor has not taken yet; with more than that, accepting waits for it. So their
@@ -66,60 +68,76 @@ _MAX_BACKLOG = 4096
 _MAX_UNSENT = 100_000
 
 
-class _Arrival(NamedTuple):
-    """A connection that has no handler yet."""
-
-    connection: socket.socket
-    peer: str
-    accepted: int  # time.monotonic_ns()
-
-
 class Listener:
     def __init__(
         self,
         *,
-        sockets: Sequence[socket.socket],
-        supervisor: socket.socket,
+        sockets: Sequence[socket],
+        supervisor: socket,
         reports: tuple[int, int],
-        signals: SignalPipe,
+        signals: int,
         has_successor: bool,
         drain_time: float,
         title: Title,
     ) -> None:
         """sockets listen, supervisor is this end of the pair, reports both ends of the handlers' pipe,
-        drain_time in seconds. SIGNALS go to the signal pipe. has_successor says that the sockets are
+        drain_time in seconds. signals is the signalfd of SIGNALS. has_successor says that the sockets are
         systemd's: what waits in their backlog when this listener drains, the next calcd will serve."""
         self._sockets = sockets
         self._supervisor = supervisor
-        reading_end, self._reports_for_handlers = reports
+        reading_end, reports_for_handlers = reports
         self._reports = Inbox(reading_end)
         self._signals = signals
         self._has_successor = has_successor
         self._drain_time = drain_time
-        self._title = title
-        self._arrival: _Arrival | None = None
-        self._accepted: dict[int, int] = {}  # handler's PID: _Arrival.accepted
-        self._unsent: deque[bytes] = deque()
+        # A connection that has no handler yet: file descriptor, peer, time.monotonic_ns() at its accept.
+        self._arrival: tuple[int, bytes, int] | None = None
+        self._accepted: dict[int, int] = {}  # handler's PID: time.monotonic_ns() at its connection's accept
+        self._unsent: list[bytes] = []
+        self._wanted = EPOLLIN  # of the supervisor's socket
         self._pauses = 0
         self._is_polling = False
         self._is_leaving = False
         self._is_alone = False  # the supervisor has died
         self._timers = Timers()
-        self._selector = selectors.EpollSelector()
+        self._epoll = epoll()
+        self._sources: dict[int, Callable[[], object]] = {}  # by file descriptor
+        self._not_for_handlers = [
+            *(listening.fileno() for listening in sockets),
+            supervisor.fileno(),
+            reading_end,
+            signals,
+            self._epoll.fileno(),
+        ]
+        self._handler = Handler(reports_for_handlers, title, self._not_for_handlers)
 
     def run(self) -> None:
         """Serves until it is told to leave, or left alone, and every handler has ended."""
         for listening in self._sockets:
             listening.setblocking(False)
         self._supervisor.setblocking(False)
-        self._selector.register(self._signals.reading_end, selectors.EVENT_READ, self._take_signals)
-        self._selector.register(self._supervisor, selectors.EVENT_READ, self._take_commands)
-        self._tell(Ready())
+        self._watch(self._signals, self._take_signals)
+        self._watch(self._supervisor.fileno(), self._take_commands)
+        self._tell(events.ready())
+        poll, sources, timers = self._epoll.poll, self._sources, self._timers
         while not self._is_leaving or self._arrival or self._accepted or self._unsent:
-            self._poll_sockets(self._may_accept())
-            for key, _ in self._selector.select(self._timers.timeout()):
-                key.data()
-            self._timers.run_due()
+            may_accept = self._may_accept()
+            if may_accept != self._is_polling:
+                self._poll_sockets(may_accept)
+            timeout = timers.timeout()
+            for fd, _ in poll(timeout, _EVENTS):
+                if fd in sources:  # still: one of the events before may have ended this one
+                    sources[fd]()
+            if timeout is not None:
+                timers.run_due()
+
+    def _watch(self, fd: int, action: Callable[[], object]) -> None:
+        self._epoll.register(fd, EPOLLIN)
+        self._sources[fd] = action
+
+    def _ignore(self, fd: int) -> None:
+        self._epoll.unregister(fd)
+        del self._sources[fd]
 
     # Connections arrive ---------------------------------------------------------------------------
 
@@ -133,28 +151,26 @@ class Listener:
         )
 
     def _poll_sockets(self, wanted: bool) -> None:
-        if wanted == self._is_polling:
-            return
         for listening in self._sockets:
             if wanted:
-                self._selector.register(listening, selectors.EVENT_READ, partial(self._accept, listening))
+                self._watch(listening.fileno(), lambda listening=listening: self._accept(listening))  # type: ignore[misc]
             else:
-                self._selector.unregister(listening)
+                self._ignore(listening.fileno())
         self._is_polling = wanted
 
-    def _accept(self, listening: socket.socket) -> bool:
+    def _accept(self, listening: socket) -> bool:
         """Takes one connection and gives it a handler; False when that can't be."""
         if not self._may_accept():  # any more: another source of the same round said so
             return False
         try:
-            connection, address = listening.accept()
+            connection, address = listening._accept()  # type: ignore[attr-defined] # typeshed has it not
         except OSError as error:
             if error.errno in _OUT_OF_RESOURCES:
                 self._pause(error.errno, "accept")
             elif error.errno not in _CONNECTION_GONE:
                 raise
             return False
-        self._arrival = _Arrival(connection, peers.name(connection, address), time.monotonic_ns())
+        self._arrival = connection, peers.name(connection, address), time.monotonic_ns()
         self._fork()
         return self._arrival is None
 
@@ -162,30 +178,17 @@ class Listener:
         """Gives the connection that has arrived a handler, or keeps it for another try."""
         assert self._arrival  # noqa: S101 - for the type checker
         connection, peer, accepted = self._arrival
-        # Until the child has dispositions of its own, a signal to it would be taken for the listener's.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            handler = os.fork()
+            handler = fork()
         except OSError as error:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             self._pause(error.errno or errno.EAGAIN, "fork")
             return
         if handler == 0:
-            process.run(connection, peer, self._reports_for_handlers, self._title, self._not_for_handlers())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        connection.close()
+            self._handler.run(connection, peer)
+        os.close(connection)
         self._arrival = None
         self._accepted[handler] = accepted
-        self._tell(Opened(handler, peer))
-
-    def _not_for_handlers(self) -> list[int]:
-        return [
-            *(listening.fileno() for listening in self._sockets),
-            self._supervisor.fileno(),
-            self._reports.pipe,
-            *self._signals.ends,
-            self._selector.fileno(),
-        ]
+        self._tell(events.opened(handler, peer))
 
     def _pause(self, error: int, call: str) -> None:
         self._pauses += 1
@@ -199,35 +202,41 @@ class Listener:
 
     def _tell_trouble(self, error: int, call: str) -> None:
         if self._pauses:
-            self._tell(Trouble(error, self._pauses, call))
+            self._tell(events.trouble(error, self._pauses, call))
             self._pauses = 0
-            self._timers.set("trouble", _TROUBLE_INTERVAL, partial(self._tell_trouble, error, call))
+            self._timers.set("trouble", _TROUBLE_INTERVAL, lambda: self._tell_trouble(error, call))
 
     # Handlers end -----------------------------------------------------------------------------------
 
     def _take_signals(self) -> None:
-        signals = self._signals.read()
-        if signal.SIGTERM in signals:
+        arrived = read_signals(self._signals)
+        if signals.SIGTERM in arrived:
             self._drain()
-        if signal.SIGCHLD in signals:
+        if signals.SIGCHLD in arrived:
             self._reap()
 
     def _reap(self) -> None:
         """Waits for every handler that has ended: one SIGCHLD can stand for many."""
-        with contextlib.suppress(ChildProcessError):
-            while (child := os.waitpid(-1, os.WNOHANG)) != (0, 0):
-                handler, status = child
+        try:
+            while True:
+                handler, status = os.waitpid(-1, os.WNOHANG)
+                if not handler:
+                    return
                 accepted = self._accepted.pop(handler, None)
                 if accepted is not None:  # else somebody's who exec'd: reaped, and not blamed
                     microseconds = (time.monotonic_ns() - accepted) // 1000
-                    self._tell(Ended(handler, status, microseconds, self._reports.take(handler)))
+                    self._tell(events.ended(handler, status, microseconds, self._reports.take(handler)))
+                if not self._accepted:  # nobody left to ask for: the exception would cost more than the call
+                    return
+        except ChildProcessError:
+            pass
 
     # The supervisor ---------------------------------------------------------------------------------
 
     def _take_commands(self) -> None:
         """Also sends what could not be sent before: called when the socket is readable or writable."""
         try:
-            packet = self._supervisor.recv(PACKET_SIZE)
+            packet = self._supervisor.recv(events.PACKET_SIZE)
         except BlockingIOError:
             pass
         except ConnectionResetError:
@@ -238,42 +247,47 @@ class Listener:
                 self._go_on_alone()
                 return
             command = packet[0]
-            if command == Command.PING:
-                self._tell(Alive())
-            elif command == Command.RETIRE:
+            if command == events.PING:
+                self._tell(events.alive())
+            elif command == events.RETIRE:
                 self._leave()
-            elif command == Command.DRAIN:
+            elif command == events.DRAIN:
                 self._drain()
         self._send_unsent()
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: bytes) -> None:
         """Never waits: what the supervisor can't take now is kept for later."""
-        if not self._is_alone:
-            self._unsent.append(encode(event))
+        if self._is_alone:
+            return
+        self._unsent.append(event)
+        if len(self._unsent) == 1:  # else the socket is full, and epoll tells when it no longer is
             self._send_unsent()
 
     def _send_unsent(self) -> None:
-        if self._is_alone:
+        if not self._unsent:
             return
+        sent = 0
         try:
-            while self._unsent:
-                self._supervisor.send(self._unsent[0])
-                self._unsent.popleft()
+            for event in self._unsent:
+                self._supervisor.send(event)
+                sent += 1
         except BlockingIOError:
-            wanted = selectors.EVENT_READ | selectors.EVENT_WRITE
+            wanted = EPOLLIN | EPOLLOUT
         except (BrokenPipeError, ConnectionResetError):
             self._go_on_alone()
             return
         else:
-            wanted = selectors.EVENT_READ
-        if self._selector.get_key(self._supervisor).events != wanted:
-            self._selector.modify(self._supervisor, wanted, self._take_commands)
+            wanted = EPOLLIN
+        del self._unsent[:sent]
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._epoll.modify(self._supervisor.fileno(), wanted)
 
     def _go_on_alone(self) -> None:
         """The supervisor has died: serve what is in hand, and leave the rest to its successor."""
         if not self._is_alone:
             self._is_alone = True
-            self._selector.unregister(self._supervisor)
+            self._ignore(self._supervisor.fileno())
             self._unsent.clear()
             self._drain()
 
@@ -286,8 +300,11 @@ class Listener:
             if not self._has_successor:
                 self._accept_backlog()
             self._is_leaving = True
-            self._poll_sockets(False)
+            if self._is_polling:
+                self._poll_sockets(False)
             for listening in self._sockets:
+                # A connection that still waits for its handler may get the number.
+                self._not_for_handlers.remove(listening.fileno())
                 listening.close()
             self._sockets = ()
 
@@ -306,9 +323,9 @@ class Listener:
 
     def _remind(self) -> None:
         """Sends SIGTERM to every handler, by the process group that they share with the listener."""
-        os.killpg(0, signal.SIGTERM)
+        os.killpg(0, signals.SIGTERM)
         self._timers.set("reminder", _REMINDER, self._remind)
 
     def _kill(self) -> None:
         for handler in self._accepted:
-            os.kill(handler, signal.SIGKILL)
+            os.kill(handler, signals.SIGKILL)

@@ -1,38 +1,36 @@
 """The listener's program: the supervisor runs it by exec, never an administrator."""
 
 import gc
-import json
 import os
-import signal
-import socket
 import sys
-from typing import Any
+from _socket import socket
 
+from calcd import signals
 from calcd.listener.loop import SIGNALS, Listener
-from calcd.signals import SignalPipe
+from calcd.listener.signalfd import open_signalfd
 from calcd.title import Title
 
 
 def main() -> int:
-    """Takes one argument, JSON, from calcd.supervisor.listener_process."""
-    arguments: dict[str, Any] = json.loads(sys.argv[-1])
+    """Takes one argument, words from calcd.supervisor.listener_process: the file descriptors of the
+    supervisor's socket and of both ends of the reports' pipe, 1 where the sockets have a successor, the
+    drain time in seconds, and the listening sockets' file descriptors."""
+    supervisor, reading_end, writing_end, has_successor, drain_time, *sockets = sys.argv[-1].split()
     title = Title()
-    title.set("calcd: listener")
     # They are the supervisor's, also when they are sent to all: by a terminal, by systemctl kill, or by
     # the kernel to a process group that lost its last tie to a session and has a stopped member.
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
-    signals = SignalPipe(SIGNALS)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signals.ignore((signals.SIGINT, signals.SIGHUP, signals.SIGUSR1))
+    signalfd = open_signalfd(SIGNALS)
     listener = Listener(
-        sockets=[socket.socket(fileno=fd) for fd in arguments["sockets"]],
-        supervisor=socket.socket(fileno=arguments["supervisor"]),
-        reports=tuple(arguments["reports"]),
-        signals=signals,
-        has_successor=arguments["has_successor"],
-        drain_time=arguments["drain_time"],
+        sockets=[socket(fileno=int(fd)) for fd in sockets],
+        supervisor=socket(fileno=int(supervisor)),
+        reports=(int(reading_end), int(writing_end)),
+        signals=signalfd,
+        has_successor=has_successor == "1",
+        drain_time=float(drain_time),
         title=title,
     )
+    title.set(b"calcd: listener")  # now that handlers have been rehearsed
     # What is alive now stays alive in every handler: out of the collector's sight it is never written
     # to, and its pages stay shared.
     gc.freeze()

@@ -1,22 +1,31 @@
 """Who is at the other end of a connection, as text."""
 
-import socket
-import struct
-from typing import Any
+from __future__ import annotations
 
-_UCRED = struct.Struct("@iii")  # unix(7): pid, uid, gid
+from _socket import SO_PEERCRED, SOL_SOCKET, socket
+from struct import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_UCRED = Struct("@iii")  # unix(7): pid, uid, gid
 
 
-def name(connection: socket.socket, address: tuple[Any, ...]) -> str:
+def name(connection: int, address: tuple[Any, ...] | str | bytes) -> bytes:
     """127.0.0.1:4321, [2001:db8::1]:4321, or unix:pid=4321,uid=1000 for a Unix socket.
 
     address is what accept(2) returned.
     """
-    if connection.family == socket.AF_UNIX:
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        pid, uid, _ = _UCRED.unpack(credentials)
-        return f"unix:pid={pid},uid={uid}"
+    if not isinstance(address, tuple):
+        view = socket(fileno=connection)
+        try:
+            pid, uid, _ = _UCRED.unpack(view.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
+        finally:
+            view.detach()
+        return b"unix:pid=%d,uid=%d" % (pid, uid)
     host, port = address[:2]
-    # An IPv4 client of an IPv6 socket (ipv6(7)): the address its administrator knows.
-    host = host.removeprefix("::ffff:") if "." in host else host
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if ":" in host:
+        # An IPv4 client of an IPv6 socket (ipv6(7)): the address its administrator knows.
+        host = host.removeprefix("::ffff:") if "." in host else f"[{host}]"
+    return b"%b:%d" % (host.encode(), port)

@@ -8,54 +8,20 @@ three little-endian signed 32-bit integers. oper is 0 add, 1 sub, 2 mul, 3 div, 
 
 import enum
 import struct
-from typing import NamedTuple
 
-from calcd import arithmetic
-
-REQUEST = struct.Struct("<iii")
-REPLY = struct.Struct("<i")
+from calcd.protocol import answers
 
 
 class Operation(enum.IntEnum):
-    ADD = 0
-    SUB = 1
-    MUL = 2
-    DIV = 3
-    QUIT = 4
+    ADD = answers.ADD
+    SUB = answers.SUB
+    MUL = answers.MUL
+    DIV = answers.DIV
+    QUIT = answers.QUIT
 
 
-class Stop(enum.IntEnum):
-    """Why a conversation ends at a frame that gets no reply."""
-
-    QUIT = 1
-    DIVISION_BY_ZERO = 2
-    UNKNOWN_OPERATION = 3
-
-
-class Answers(NamedTuple):
-    """What a run of whole frames was answered with."""
-
-    replies: bytes  # 4 bytes for each of the requests that were answered
-    stop: Stop | None  # set when a frame ended the conversation; what follows it is not looked at
-
-
-# Indexed by the operation's number: a tuple costs a request less than a dict or a match.
-_COMPUTE = (arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.div)
-
-
-def answer(frames: bytes | memoryview) -> Answers:
-    """Answers a run of whole frames: len(frames) is a multiple of REQUEST.size."""
-    replies = []
-    stop = None
-    for oper, op1, op2 in REQUEST.iter_unpack(frames):
-        if not Operation.ADD <= oper <= Operation.DIV:
-            stop = Stop.QUIT if oper == Operation.QUIT else Stop.UNKNOWN_OPERATION
-            break
-        if oper == Operation.DIV and op2 == 0:
-            stop = Stop.DIVISION_BY_ZERO
-            break
-        replies.append(_COMPUTE[oper](op1, op2))
-    return Answers(struct.pack(f"<{len(replies)}i", *replies), stop)
+REQUEST = answers.REQUEST
+REPLY = answers.REPLY
 
 
 def encode_request(operation: Operation, op1: int = 0, op2: int = 0) -> bytes:

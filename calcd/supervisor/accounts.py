@@ -7,21 +7,20 @@ from typing import NamedTuple
 
 from calcd.config import LogConnections
 from calcd.handler import report
-from calcd.handler.report import Ending
 from calcd.supervisor import messages
 from calcd.supervisor.counters import Counters
 from calcd.supervisor.log import Log
 
 _ENDINGS = {
-    Ending.QUIT: "quit",
-    Ending.CLIENT_CLOSED: "closed by client",
-    Ending.TRUNCATED: "truncated frame",
-    Ending.DIVISION_BY_ZERO: "division by zero",
-    Ending.UNKNOWN_OPERATION: "unknown operation",
-    Ending.CONNECTION_LOST: "connection lost",
-    Ending.DRAINED: "closed by calcd, which stops",
+    report.QUIT: "quit",
+    report.CLIENT_CLOSED: "closed by client",
+    report.TRUNCATED: "truncated frame",
+    report.DIVISION_BY_ZERO: "division by zero",
+    report.UNKNOWN_OPERATION: "unknown operation",
+    report.CONNECTION_LOST: "connection lost",
+    report.DRAINED: "closed by calcd, which stops",
 }
-_GOOD_ENDINGS = frozenset({Ending.QUIT, Ending.CLIENT_CLOSED, Ending.DRAINED})
+_GOOD_ENDINGS = frozenset({report.QUIT, report.CLIENT_CLOSED, report.DRAINED})
 
 
 class Session(NamedTuple):

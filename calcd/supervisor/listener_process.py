@@ -1,7 +1,6 @@
 """A listener as its supervisor sees it: a child process, a pair of sockets to it, its connections."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -11,8 +10,9 @@ from pathlib import Path
 
 from calcd.handler.report import Inbox
 from calcd.listener import events
-from calcd.listener.events import Command, Event
+from calcd.supervisor import news
 from calcd.supervisor.accounts import Session
+from calcd.supervisor.news import Event
 from calcd.supervisor.sockets import Sockets
 
 # The folder that the package calcd was imported from: a listener that is started after an upgrade runs
@@ -43,15 +43,9 @@ class ListenerProcess:
         self._reports = Inbox(reading_end)
         listening = [each.socket.fileno() for each in sockets]
         reports = [reading_end, reports_for_handlers]
-        arguments = {
-            "sockets": listening,
-            "supervisor": theirs.fileno(),
-            "reports": reports,
-            "has_successor": sockets.are_passed,
-            "drain_time": drain_time,
-        }
+        arguments = [theirs.fileno(), *reports, int(sockets.are_passed), drain_time, *listening]
         try:
-            self.pid = _spawn(json.dumps(arguments), [*listening, theirs.fileno(), *reports])
+            self.pid = _spawn(" ".join(map(str, arguments)), [*listening, theirs.fileno(), *reports])
         except OSError:
             self.close()
             raise
@@ -62,7 +56,7 @@ class ListenerProcess:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def tell(self, command: Command) -> None:
+    def tell(self, command: int) -> None:
         """A listener that has just died, or does not read, is found out about by other ways."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
             self._socket.send(bytes([command]))
@@ -76,7 +70,7 @@ class ListenerProcess:
                 return
             if not packet:
                 return
-            yield events.decode(packet)
+            yield news.decode(packet)
 
     def signal_group(self, number: signal.Signals) -> None:
         """Signals the listener and all of its handlers."""
@@ -103,7 +97,7 @@ class ListenerProcess:
 
 def _spawn(arguments: str, passed: Iterable[int]) -> int:
     flags = [f"-W{warning}" for warning in sys.warnoptions]
-    command = [sys.executable, "-I", *flags, "-c", _PROGRAM, arguments.ljust(_TITLE_ROOM)]
+    command = [sys.executable, "-I", "-S", *flags, "-c", _PROGRAM, arguments.ljust(_TITLE_ROOM)]
     # python-daemon leaves those of them that lead to /dev/null marked close-on-exec, and the first pipe
     # that the listener opened would become its standard input.
     passed = [0, 1, 2, *passed]

@@ -84,7 +84,7 @@ def _start(given: Options, settings: Config) -> None:
             at_the_end.callback(control_socket.close)
         listening = passed.for_addresses(settings.listen)
         at_the_end.callback(listening.close)
-        Title().set("calcd: supervisor")
+        Title().set(b"calcd: supervisor")
 
         def serve(launch: Launch | None) -> None:
             keeps_stderr = given.foreground or target == LogTarget.STDERR or log.is_service()

@@ -79,10 +79,12 @@ def test_2_the_signals_that_its_caller_ignored_are_not_ignored(processes: list[P
         assert _signals(process, "SigIgn") == pythons | supervisors
 
 
-def test_3_no_signal_is_blocked(processes: list[Process]) -> None:
-    """Reset the signal mask."""
-    for process in processes:
-        assert _signals(process, "SigBlk") == set()
+def test_3_the_signals_that_its_caller_blocked_are_not_blocked(processes: list[Process]) -> None:
+    """Reset the signal mask. The listener blocks the two that it reads from a signalfd."""
+    supervisor, listener, handler = processes
+    assert _signals(supervisor, "SigBlk") == set()
+    assert _signals(listener, "SigBlk") == {signal.SIGCHLD, signal.SIGTERM}
+    assert _signals(handler, "SigBlk") == set()
 
 
 def test_4_the_environment_is_clean(processes: list[Process]) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from calcd.protocol import classic
+from calcd.protocol import answers
 
 COMMAND = (sys.executable, "-W", "error", "-m", "calcd.client")
 DEADLINE = 30.0  # seconds; what has not come by then never will
@@ -60,5 +60,5 @@ def accept(listener: socket.socket) -> socket.socket:
 
 def answer_one(connection: socket.socket) -> None:
     """Reads a request and sends what the classic protocol says."""
-    frame = connection.recv(classic.REQUEST.size, socket.MSG_WAITALL)
-    connection.sendall(classic.answer(frame).replies)
+    frame = connection.recv(answers.REQUEST.size, socket.MSG_WAITALL)
+    connection.sendall(answers.answer(frame)[0])

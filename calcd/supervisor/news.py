@@ -1,0 +1,57 @@
+"""The events that a listener sends (calcd.listener.events), as objects.
+
+Only the supervisor has them so: NamedTuple comes with typing, 2 MB that every fork of the listener would
+pay for.
+"""
+
+from typing import NamedTuple
+
+from calcd.listener import events
+
+
+class Ready(NamedTuple):
+    pass
+
+
+class Alive(NamedTuple):
+    pass
+
+
+class Opened(NamedTuple):
+    handler: int
+    peer: str
+
+
+class Ended(NamedTuple):
+    handler: int
+    wait_status: int
+    microseconds: int
+    report: bytes
+
+
+class Trouble(NamedTuple):
+    error: int
+    pauses: int
+    call: str
+
+
+Event = Ready | Alive | Opened | Ended | Trouble
+
+
+def decode(packet: bytes) -> Event:
+    """Raises ValueError or struct.error for what calcd.listener.events does not make."""
+    kind = packet[0]
+    if kind == events.OPENED:
+        _, handler = events.OPENED_HEAD.unpack_from(packet)
+        return Opened(handler, packet[events.OPENED_HEAD.size :].decode())
+    if kind == events.ENDED:
+        _, handler, wait_status, microseconds = events.ENDED_HEAD.unpack_from(packet)
+        return Ended(handler, wait_status, microseconds, packet[events.ENDED_HEAD.size :])
+    if kind == events.TROUBLE:
+        _, error, pauses = events.TROUBLE_HEAD.unpack_from(packet)
+        return Trouble(error, pauses, packet[events.TROUBLE_HEAD.size :].decode())
+    if kind == events.READY:
+        return Ready()
+    if kind == events.ALIVE:
+        return Alive()
+    raise ValueError(f"unknown kind of event: {kind}")
