@@ -14,7 +14,8 @@ UNITS = $(LIBDIR)/systemd/system
 SYSUSERS = $(LIBDIR)/sysusers.d
 TMPFILES = $(LIBDIR)/tmpfiles.d
 DOC = $(DATADIR)/doc/calcd
-DOCS = README.md CHANGELOG.md LICENSE docs/architecture.md
+DOCS = README.md CHANGELOG.md LICENSE docs/architecture.md docs/performance.md \
+       $(wildcard docs/benchmarks/*)
 MAN = $(DATADIR)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
 MANUALS = $(wildcard packaging/man/*.[1-8])
@@ -27,7 +28,7 @@ SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$
 HERE = [ -z "$(DESTDIR)" ]
 LIVE = { [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; }
 
-.PHONY: all help install uninstall check lint test clean
+.PHONY: all help install uninstall check lint test bench clean
 
 all: help
 
@@ -37,6 +38,7 @@ help:
 	@echo 'make check      all of the checks and tests, also on real machines; as root (./check)'
 	@echo 'make lint       the style and the types alone'
 	@echo 'make test       the tests that need no root and no machine'
+	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks (10 minutes)'
 	@echo 'make clean      removes what checks and tests have made'
 
 install:
@@ -92,6 +94,9 @@ lint:
 
 test:
 	$(PYTHON) -W error -m pytest tests/unit tests/process
+
+bench:
+	$(PYTHON) tests/bench/run.py
 
 clean:
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,9 @@
+/* What inetd and its likes start for a connection: requests on stdin, replies on stdout. */
+
+#include "serve.h"
+
+int main(void)
+{
+    serve(STDIN_FILENO, STDOUT_FILENO);
+    return 0;
+}
