@@ -110,6 +110,8 @@ class Supervisor:
     # Signals and requests ---------------------------------------------------------------------------
 
     def _take_signals(self) -> None:
+        # What was told before the signal goes before it, in the log as in the counters.
+        self._take_all_events()
         for number in self._signals.read():
             match number:
                 case signal.SIGTERM | signal.SIGINT:
@@ -127,8 +129,6 @@ class Supervisor:
             self._reload()
 
     def _log_counters(self) -> None:
-        for listener in list(self._listeners.values()):
-            self._take_events(listener)
         self._log.write(messages.COUNTERS, **vars(self._accounts.counters))
 
     # A new listener ----------------------------------------------------------------------------------
@@ -244,6 +244,10 @@ class Supervisor:
         self._selector.unregister(listener)
         self._timers.set(_events_of(listener), _EVENTS_INTERVAL, partial(self._watch_events, listener))
 
+    def _take_all_events(self) -> None:
+        for listener in list(self._listeners.values()):
+            self._take_events(listener)
+
     def _take_events(self, listener: ListenerProcess) -> None:
         for event in listener.events():
             match event:
@@ -278,8 +282,7 @@ class Supervisor:
         if not dead:
             return
         # First what they told while they lived, so that every handler that has died is known.
-        for listener in list(self._listeners.values()):
-            self._take_events(listener)
+        self._take_all_events()
         for pid, wait_status in dead:
             if pid in self._listeners:
                 self._listener_ended(self._listeners.pop(pid), wait_status)
