@@ -16,10 +16,11 @@ The loop makes two system calls for a run of requests, read(2) and write(2), and
 from __future__ import annotations
 
 import time
-from _socket import SHUT_WR, SO_RCVTIMEO, SOL_SOCKET, socket
+from _socket import SHUT_WR, SO_RCVTIMEO, SOL_SOCKET
 from os import close, read, write
 from struct import pack
 
+from calcd.borrowed import BorrowedSocket
 from calcd.handler import report
 from calcd.protocol import answers
 from calcd.protocol.answers import answer
@@ -140,11 +141,8 @@ class Session:
         """
         deadline = time.monotonic() + _GRACE
         try:
-            view = socket(fileno=self._connection)
-            try:
-                view.shutdown(SHUT_WR)
-            finally:
-                view.detach()
+            with BorrowedSocket(self._connection) as connection:
+                connection.shutdown(SHUT_WR)
             while (left := deadline - time.monotonic()) > 0:
                 self._limit_receive(left)
                 try:
@@ -160,6 +158,5 @@ class Session:
         """Lets every read(2) from now on fail with EAGAIN after so many seconds."""
         microseconds = max(int(seconds * 1e6), 1)  # 0 would mean for ever
         timeval = pack("@ll", *divmod(microseconds, 1_000_000))
-        view = socket(fileno=self._connection)
-        view.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval)
-        view.detach()
+        with BorrowedSocket(self._connection) as connection:
+            connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from _socket import SO_PEERCRED, SOL_SOCKET, socket
+from _socket import SO_PEERCRED, SOL_SOCKET
 from struct import Struct
+
+from calcd.borrowed import BorrowedSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,11 +20,8 @@ def name(connection: int, address: tuple[Any, ...] | str | bytes) -> bytes:
     address is what accept(2) returned.
     """
     if not isinstance(address, tuple):
-        view = socket(fileno=connection)
-        try:
-            pid, uid, _ = _UCRED.unpack(view.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
-        finally:
-            view.detach()
+        with BorrowedSocket(connection) as unix:
+            pid, uid, _ = _UCRED.unpack(unix.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
         return b"unix:pid=%d,uid=%d" % (pid, uid)
     host, port = address[:2]
     if ":" in host:

@@ -2,7 +2,7 @@
 
 The listener keeps its signals blocked for ever. So a fork inherits neither a wakeup file descriptor that
 it would have to give up nor a moment in which a signal to the child is taken for the parent's, and the
-four system calls that blocking around each fork would take are saved.
+two system calls that blocking around each fork would take are saved.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The events that a listener sends (calcd.listener.events), as objects.
 
-Only the supervisor has them so: NamedTuple comes with typing, 2 MB that every fork of the listener would
+Only the supervisor has them so: NamedTuple comes with typing, 1.7 MB that every fork of the listener would
 pay for.
 """
 

@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from support.processes import every_process
+
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -18,11 +20,10 @@ def adopt_orphans() -> None:
 
 def descendants(root: int) -> set[int]:
     parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            # Processes end while this looks at them.
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    for process in every_process():
+        # Processes end while this looks at them.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            parents[process.pid] = process.parent
     found: set[int] = set()
     new = {root}
     while new := {pid for pid, parent in parents.items() if parent in new}:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the modules here are those of bench
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # bench, and support
 
 from bench import processes, report, servers
 from bench.measure import Figure, Load, MeasurementError, measure
