@@ -8,6 +8,8 @@ import argparse
 import dataclasses
 import difflib
 import enum
+import ipaddress
+import math
 import os
 import re
 import socket
@@ -18,6 +20,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 # ruff: noqa: RUF009 - row() is a dataclass field specifier, which ruff cannot know
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
 E = TypeVar("E", bound=enum.StrEnum)
 
@@ -153,6 +156,87 @@ def format_span(seconds: float) -> str:
     return " ".join(parts) or "0"
 
 
+INFINITY = "infinity"  # systemd's word
+
+
+def parse_timeout(text: str) -> float:
+    """A span that is more than 0, or infinity for no deadline."""
+    if text == INFINITY:
+        return math.inf
+    seconds = parse_span(text)
+    if not seconds:
+        raise ValueError(f"{text!r} leaves no time: write {INFINITY} for no deadline")
+    return seconds
+
+
+def format_timeout(seconds: float) -> str:
+    return INFINITY if seconds == math.inf else format_span(seconds)
+
+
+COUNT_MAX = 1_000_000_000
+
+
+def parse_count(text: str) -> float:
+    """A whole number from 1 on, or infinity for no limit."""
+    if text == INFINITY:
+        return math.inf
+    if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= COUNT_MAX:
+        raise ValueError(
+            f"{text!r} is not a limit: it is a number from 1 to {COUNT_MAX}, or {INFINITY} for none"
+        )
+    return int(text)
+
+
+def parse_backlog(text: str) -> int:
+    """listen(2) takes an int; the kernel cuts it down to net.core.somaxconn."""
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise ValueError(f"{text!r} is not a backlog: it is a number from 1 to 65535")
+    return int(text)
+
+
+def format_count(count: float) -> str:
+    return INFINITY if count == math.inf else str(int(count))
+
+
+_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def parse_size(text: str) -> float:
+    """Bytes, or K, M and G of them to the base of 1024 (systemd's), or infinity for no limit."""
+    if text == INFINITY:
+        return math.inf
+    size = re.fullmatch("([0-9]{1,13})([KMG]?)", text)
+    if size is None or not 1 <= int(size[1]) * _SIZES[size[2]] <= 1 << 40:
+        raise ValueError(
+            f"{text!r} is not a size: write bytes, or 64K, 64M, 1G (up to 1024G), or {INFINITY} for no limit"
+        )
+    return int(size[1]) * _SIZES[size[2]]
+
+
+def format_size(size: float) -> str:
+    if size == math.inf:
+        return INFINITY
+    suffix, unit = max((item for item in _SIZES.items() if size % item[1] == 0), key=lambda item: item[1])
+    return f"{int(size) // unit}{suffix}"
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Addresses and networks, such as 192.0.2.1, 192.0.2.0/24 and 2001:db8::/32."""
+    networks = []
+    for word in text.split():
+        try:
+            networks.append(ipaddress.ip_network(word))
+        except ValueError as error:
+            raise ValueError(
+                f"{word!r} is neither an address nor a network: {error}; write 192.0.2.0/24 or 2001:db8::/32"
+            ) from None
+    return tuple(networks)
+
+
+def format_networks(networks: tuple[Network, ...]) -> str:
+    return " ".join(map(str, networks))
+
+
 def parse_path(text: str) -> Path | None:
     """An absolute path; empty for none."""
     if text and not text.startswith("/"):
@@ -280,6 +364,146 @@ class Config:
             option="--group",
             metavar="GROUP",
             help="The group, by name or number, that goes with the user. Empty for the user's primary group.",
+        )
+    )
+    backlog: int = row(
+        Setting(
+            name="Backlog",
+            parse=parse_backlog,
+            format=str,
+            default="4096",
+            reloadable=True,
+            help="How many connections may wait in the kernel until calcd accepts them, for each address of "
+            "Listen=. The kernel allows net.core.somaxconn at most. Not used when systemd passes the "
+            "sockets: there it is Backlog= of the socket unit.",
+        )
+    )
+    max_connections: float = row(
+        Setting(
+            name="MaxConnections",
+            parse=parse_count,
+            format=format_count,
+            default="1000",
+            reloadable=True,
+            help="The most connections open at a time. Beyond it calcd accepts none, and new ones wait in "
+            "the kernel until others end. Each takes a process: keep it below the unit's TasksMax=.",
+        )
+    )
+    max_connections_per_source: float = row(
+        Setting(
+            name="MaxConnectionsPerSource",
+            parse=parse_count,
+            format=format_count,
+            default="100",
+            reloadable=True,
+            help="The most connections open at a time from one source: an IPv4 address, or the first 64 bits "
+            "of an IPv6 address. Further ones are closed at once.",
+        )
+    )
+    max_rate_per_source: float = row(
+        Setting(
+            name="MaxRatePerSource",
+            parse=parse_count,
+            format=format_count,
+            default="100",
+            reloadable=True,
+            help="The most new connections in a second from one source; so many may also come at once. "
+            "Further ones are closed at once.",
+        )
+    )
+    exempt_sources: tuple[Network, ...] = row(
+        Setting(
+            name="ExemptSources",
+            parse=parse_networks,
+            format=format_networks,
+            default="127.0.0.0/8 ::1/128",
+            reloadable=True,
+            repeatable=True,
+            help="Addresses and networks that the limits for a source do not hold for. Clients of Unix "
+            "sockets are always exempt. Empty for none.",
+        )
+    )
+    max_requests: float = row(
+        Setting(
+            name="MaxRequests",
+            parse=parse_count,
+            format=format_count,
+            default=INFINITY,
+            reloadable=True,
+            help="The most requests that a connection may make. It is closed behind the last reply.",
+        )
+    )
+    first_byte_timeout: float = row(
+        Setting(
+            name="FirstByteTimeout",
+            parse=parse_timeout,
+            format=format_timeout,
+            default="1min",
+            reloadable=True,
+            help="How long a client may take from its connect to the first byte.",
+        )
+    )
+    frame_timeout: float = row(
+        Setting(
+            name="FrameTimeout",
+            parse=parse_timeout,
+            format=format_timeout,
+            default="10s",
+            reloadable=True,
+            help="How long a request may take from its first byte to its last.",
+        )
+    )
+    idle_timeout: float = row(
+        Setting(
+            name="IdleTimeout",
+            parse=parse_timeout,
+            format=format_timeout,
+            default="15min",
+            reloadable=True,
+            help="How long a client may be silent between two requests.",
+        )
+    )
+    send_timeout: float = row(
+        Setting(
+            name="SendTimeout",
+            parse=parse_timeout,
+            format=format_timeout,
+            default="1min",
+            reloadable=True,
+            help="How long a client may take to make room for the replies that calcd has ready for it.",
+        )
+    )
+    connection_lifetime: float = row(
+        Setting(
+            name="ConnectionLifetime",
+            parse=parse_timeout,
+            format=format_timeout,
+            default=INFINITY,
+            reloadable=True,
+            help="How long a connection may last, however busy it is. What has been asked by then is "
+            "answered.",
+        )
+    )
+    handler_cpu_time: float = row(
+        Setting(
+            name="HandlerCpuTime",
+            parse=parse_timeout,
+            format=format_timeout,
+            default="1h",
+            reloadable=True,
+            help="The processor time that a connection's handler may take, in whole seconds; the kernel "
+            "kills it then. An hour is ten thousand million pipelined requests.",
+        )
+    )
+    handler_memory: float = row(
+        Setting(
+            name="HandlerMemory",
+            parse=parse_size,
+            format=format_size,
+            default="64M",
+            reloadable=True,
+            help="The memory that a connection's handler may allocate (RLIMIT_DATA), and the listener with "
+            "it. A handler takes 8M.",
         )
     )
     drain_time: float = row(

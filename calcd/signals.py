@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import _signal
 import os
-from _signal import SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1
+from _signal import SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import FrameType
 
-__all__ = ["SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1"]
+__all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1"]
 
 
 class SignalPipe:

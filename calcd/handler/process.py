@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from _signal import ITIMER_REAL, setitimer
 from _socket import AF_UNIX, SOCK_SEQPACKET, socketpair
 from os import close, getpid, write
+from resource import RLIM_INFINITY, RLIMIT_CPU, RLIMIT_DATA, getrlimit, setrlimit
 
 from calcd import signals
-from calcd.handler.report import encode
+from calcd.handler.report import EXIT_NO_MEMORY, encode
 from calcd.handler.session import Session
 from calcd.protocol.answers import QUIT, REQUEST
 
@@ -17,8 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from calcd.limits import Limits
     from calcd.title import Title
 
+# Seconds between two SIGALRMs once a connection's lifetime is over: calcd.handler.session, 4.
+_REMINDER = 0.1
 # Python 3.11 adapts code after 8 runs, and what it finds there in some steps more.
 _REHEARSALS = 32
 
@@ -26,13 +32,16 @@ _REHEARSALS = 32
 class Handler:
     """Made by the listener before its first fork; run() in every fork."""
 
-    __slots__ = ("_inherited", "_reports", "_session", "_title")
+    __slots__ = ("_inherited", "_lifetime", "_reports", "_resources", "_session", "_title", "prepare")
 
-    def __init__(self, reports: int, title: Title, inherited: Sequence[int]) -> None:
+    def __init__(self, reports: int, title: Title, inherited: Sequence[int], limits: Limits) -> None:
         """reports is the pipe that reports go to, inherited the listener's other file descriptors: what the
         list holds at the time of a fork."""
-        self._session = Session()
+        self._session = Session(limits)
+        self.prepare = self._session.prepare
         self._title = title
+        self._lifetime = limits.connection_lifetime
+        self._resources = _resource_limits(limits)
         self._rehearse()
         self._reports = reports
         self._inherited = inherited
@@ -40,8 +49,8 @@ class Handler:
         signals.handle(signals.SIGTERM, self._session.drain)
 
     def run(self, connection: int, peer: bytes) -> NoReturn:
-        """Serves the connection, a file descriptor, and exits: 0, or 70 (EX_SOFTWARE) with a traceback on
-        standard error.
+        """Serves the connection, a file descriptor, and exits: 0, EXIT_NO_MEMORY, or 70 (EX_SOFTWARE)
+        with a traceback on standard error.
 
         It leaves by os._exit: an ordinary end of the interpreter costs 2 to 7 ms and would run what the
         listener has registered for its own end.
@@ -49,8 +58,15 @@ class Handler:
         status = os.EX_SOFTWARE
         try:
             signals.unblock_all()
+            for which, limit in self._resources:
+                setrlimit(which, limit)
+            if self._lifetime != math.inf:
+                signals.handle(signals.SIGALRM, self._session.drain)
+                setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
             self._serve(connection, peer)
             status = os.EX_OK
+        except MemoryError:
+            os._exit(EXIT_NO_MEMORY)
         finally:
             if status != os.EX_OK:
                 sys.excepthook(*sys.exc_info())
@@ -61,9 +77,9 @@ class Handler:
         for fd in self._inherited:
             close(fd)
         self._title.set(b"calcd: serving " + peer)
-        ending, requests, received, sent = self._session.serve(connection)
+        outcome = self._session.serve(connection)
         try:
-            write(self._reports, encode(getpid(), ending, requests, received, sent))
+            write(self._reports, encode(getpid(), *outcome))
         except BrokenPipeError:  # listener and supervisor are gone: nobody to tell
             pass
 
@@ -83,3 +99,19 @@ class Handler:
             self._serve(connection.detach(), b"nobody")
             client.close()
         os.close(self._reports)
+
+
+def _resource_limits(limits: Limits) -> list[tuple[int, tuple[int, int]]]:
+    """The arguments of setrlimit(2) for a handler; what it has inherited that is less stays."""
+    wanted = []
+    # At the soft limit of processor time the kernel sends SIGXCPU, which the log can tell from a SIGKILL
+    # of somebody's; so the hard one is a second later.
+    for which, limit, margin in (
+        (RLIMIT_CPU, limits.handler_cpu_time, 1),
+        (RLIMIT_DATA, limits.handler_memory, 0),
+    ):
+        _, hard = getrlimit(which)
+        if limit != math.inf and (hard == RLIM_INFINITY or limit + margin <= hard):
+            soft = math.ceil(limit)
+            wanted.append((which, (soft, soft + margin)))
+    return wanted

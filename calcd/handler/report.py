@@ -16,9 +16,19 @@ DIVISION_BY_ZERO = 4  # closed by calcd: the protocol has no way to say it
 UNKNOWN_OPERATION = 5  # likewise
 CONNECTION_LOST = 6  # reset by the client, or by the network
 DRAINED = 7  # closed by calcd because it stops
+FIRST_BYTE_TIMEOUT = 8  # closed by calcd: from here on, what calcd.limits has
+FRAME_TIMEOUT = 9
+IDLE_TIMEOUT = 10
+SEND_TIMEOUT = 11
+LIFETIME_OVER = 12
+REQUEST_LIMIT = 13
 
-# handler (its PID), ending, requests answered, bytes received, bytes sent
-_RECORD = Struct("<iiQQQ")
+# The exit status of a handler that cannot report, because it gets no memory (EX_OSERR).
+EXIT_NO_MEMORY = 71
+
+# handler (its PID), ending, requests answered, bytes received, bytes sent, and of a request that had no
+# answer the length and the bytes
+_RECORD = Struct("<iiQQQ13p")
 SIZE = _RECORD.size
 
 encode = _RECORD.pack

@@ -7,16 +7,20 @@ The loop makes two system calls for a run of requests, read(2) and write(2), and
     (SO_RCVTIMEO, socket(7)): SIGTERM's handler sets it, and the read that the signal interrupted is
     started again (PEP 475), now under that timeout. No exception is thrown into the loop, so nothing
     that has been received can be lost.
-3.  A signal that arrives between Python's last look and the system call leaves that read waiting.
+3.  The deadlines of a connection are receive and send timeouts as well, so the kernel keeps the time.
+    The listener sets the shortest of them before the fork (prepare()); when that is over, the handler
+    looks which deadline is next, and waits on for the rest of it.
+4.  A signal that arrives between Python's last look and the system call leaves that read waiting.
     The listener sends SIGTERM again while it drains, and the next one interrupts it.
-4.  It reads and writes the file descriptor itself. In a fresh handler each page of memory that is
+5.  It reads and writes the file descriptor itself. In a fresh handler each page of memory that is
     touched is a page fault and a copy, 2 to 4 us, and a socket object brings a dozen along.
 """
 
 from __future__ import annotations
 
 import time
-from _socket import SHUT_WR, SO_RCVTIMEO, SOL_SOCKET
+from _signal import SIGTERM
+from _socket import SHUT_WR, SO_LINGER, SOL_SOCKET
 from os import close, read, write
 from struct import pack
 
@@ -24,17 +28,20 @@ from calcd.borrowed import BorrowedSocket
 from calcd.handler import report
 from calcd.protocol import answers
 from calcd.protocol.answers import answer
+from calcd.timeouts import limit_receive, limit_send, timeval
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
+    from calcd.limits import Limits
+
 # A lone request is read into a small buffer, which comes from memory that is in use already; who sends
 # more than that at a time is read in large pieces from then on.
 _SMALL_READ = 256
 _LARGE_READ = 64 * 1024
-# Seconds that a drain waits for the client: for the first request of a fresh connection, for the rest
-# of a request that has begun, and for the client's half of the close.
+# Seconds that a client is waited for when calcd ends a connection: for the first request of a fresh one,
+# for the rest of a request that has begun, and for the client's half of the close.
 _GRACE = 1.0
 _REQUEST_SIZE, _REPLY_SIZE = answers.REQUEST.size, answers.REPLY.size
 _ENDINGS = {
@@ -42,7 +49,7 @@ _ENDINGS = {
     answers.STOP_DIVISION_BY_ZERO: report.DIVISION_BY_ZERO,
     answers.STOP_UNKNOWN_OPERATION: report.UNKNOWN_OPERATION,
 }
-_CLOSED_BY_CALCD = (report.DIVISION_BY_ZERO, report.UNKNOWN_OPERATION, report.DRAINED)
+_ENDED_BY_CLIENT = (report.QUIT, report.CLIENT_CLOSED, report.TRUNCATED)
 
 
 class Session:
@@ -51,41 +58,70 @@ class Session:
     One object serves for all: made before the fork, its memory and its code are warm.
     """
 
-    __slots__ = ("_connection", "_drained_by", "_pending", "_requests")
+    __slots__ = (
+        "_connection",
+        "_cut_off",
+        "_drained_by",
+        "_frame_due",
+        "_limits",
+        "_patience",
+        "_pending",
+        "_period",
+        "_requests",
+        "_timevals",
+        "_waited",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        # No deadline is shorter: a read that waits for less needs no look at any.
+        self._patience = min(limits.first_byte_timeout, limits.frame_timeout, limits.idle_timeout)
+        self._timevals = timeval(self._patience), timeval(limits.send_timeout)
         self._connection = -1  # none: not yet, or no more
-        self._drained_by: float | None = None  # time.monotonic(), once the daemon stops
-        self._pending = b""  # a request whose rest has not arrived
+        self._drained_by: float | None = None  # time.monotonic(), once calcd ends the connection
+        self._cut_off = report.DRAINED  # why it does
+        self._pending = b""  # a request whose rest has not arrived; at the end, one that had no answer
+        self._frame_due = 0.0  # time.monotonic() by which it has to
+        self._period = self._patience  # seconds: the receive timeout in force
+        self._waited = 0.0  # seconds that the client has been silent, before the read in hand
         self._requests = 0  # answered
 
-    def drain(self, _signal: int, _frame: FrameType | None) -> None:
-        """Handles SIGTERM: the request in hand is answered, then the connection is closed."""
+    def prepare(self, connection: int) -> None:
+        """Sets the first deadlines. Called before the fork, where it costs no page of memory."""
+        receive, send = self._timevals
+        limit_receive(connection, receive)
+        limit_send(connection, send)
+
+    def drain(self, number: int, _frame: FrameType | None) -> None:
+        """Handles SIGTERM, and SIGALRM at the end of a connection's lifetime: the request in hand is
+        answered, then the connection is closed."""
         if self._drained_by is None:
             self._drained_by = time.monotonic() + _GRACE
+            if number != SIGTERM:
+                self._cut_off = report.LIFETIME_OVER
         if self._connection != -1:
             self._limit_receive(0)
 
-    def serve(self, connection: int) -> tuple[int, int, int, int]:
+    def serve(self, connection: int) -> tuple[int, int, int, int, bytes]:
         """Serves the connection, a file descriptor, to its end and closes it.
 
-        Returns how it ended, the requests answered, the bytes received, and the bytes sent.
+        Returns how it ended, the requests answered, the bytes received, the bytes sent, and what there is
+        of a request that had no answer.
         """
         self._connection = connection
         self._pending = b""
         self._requests = 0
         received = 0
         size = _SMALL_READ
-        ending = report.DRAINED
+        ending = 0
         try:
             if self._drained_by is not None:
                 self._limit_receive(0)
-            while self._drained_by is None or time.monotonic() < self._drained_by:
+            while not ending and (self._drained_by is None or time.monotonic() < self._drained_by):
                 try:
                     data = read(connection, size)
-                except BlockingIOError:  # drain() has ended the wait, and does again at every reminder
-                    if not self._waits_on():
-                        break
+                except BlockingIOError:  # the receive timeout: a deadline's, or drain() has ended the wait
+                    ending = self._look_at_deadlines(received)
                     continue
                 if not data:
                     ending = report.TRUNCATED if self._pending else report.CLIENT_CLOSED
@@ -93,40 +129,109 @@ class Session:
                 received += len(data)
                 if len(data) == size:
                     size = _LARGE_READ
-                stop = self._answer(data)
-                if stop is not None:
-                    ending = _ENDINGS[stop]
-                    break
-            if ending in _CLOSED_BY_CALCD:
+                ending = self._take(data)
+            ending = ending or self._cut_off
+            if ending == report.SEND_TIMEOUT:
+                self._reset()
+            elif ending not in _ENDED_BY_CLIENT:
                 self._linger()
         except OSError:  # a reset, a time-out of the network's: whatever it is, the connection is gone
             ending = report.CONNECTION_LOST
         self._connection = -1
         close(connection)
-        return ending, self._requests, received, self._requests * _REPLY_SIZE
+        return ending, self._requests, received, self._requests * _REPLY_SIZE, self._pending
 
-    def _answer(self, data: bytes) -> int | None:
-        """Answers the whole requests in data and keeps the rest; returns one of answers.STOP_*."""
-        if self._pending:
-            data = self._pending + data
+    def _take(self, data: bytes) -> int:
+        """Answers the whole requests in data and keeps the rest; returns how the connection ends, or 0."""
+        old = self._pending
+        if old:
+            data = old + data
             self._pending = b""
         rest = len(data) % _REQUEST_SIZE
+        whole = len(data) - rest
+        if whole:
+            ending = self._answer(data, whole)
+            if ending:
+                return ending
         if rest:
-            self._pending = data[-rest:]
-        replies, stop = answer(memoryview(data)[:-rest] if rest else data)
-        if replies:
-            sent = write(self._connection, replies)
-            while sent < len(replies):  # a signal came while the client did not read
-                sent += write(self._connection, memoryview(replies)[sent:])
-            self._requests += sent // _REPLY_SIZE
-        if stop == answers.STOP_QUIT and len(data) > (len(replies) // _REPLY_SIZE + 1) * _REQUEST_SIZE:
-            self._linger()  # something follows the quit: it is not looked at, and must not reset the replies
-        return stop
+            self._pending = data[whole:]
+            return self._await_rest(is_new=whole > 0 or not old)
+        self._waited = 0.0
+        if self._period != self._patience:
+            self._limit_receive(self._patience)
+        return 0
 
-    def _waits_on(self) -> bool:
+    def _answer(self, data: bytes, whole: int) -> int:
+        """Answers the requests in the first whole bytes of data; returns how the connection ends, or 0."""
+        left = self._limits.max_requests - self._requests
+        is_last = whole >= left * _REQUEST_SIZE
+        if is_last:
+            whole = int(left) * _REQUEST_SIZE
+        replies, stop = answer(data if whole == len(data) else memoryview(data)[:whole])
+        if replies and not self._send(replies):
+            return report.SEND_TIMEOUT
+        if stop is None:
+            return report.REQUEST_LIMIT if is_last else 0
+        end = (len(replies) // _REPLY_SIZE + 1) * _REQUEST_SIZE
+        if stop != answers.STOP_QUIT:
+            self._pending = data[end - _REQUEST_SIZE : end]
+        elif len(data) > end:
+            self._linger()  # something follows the quit: it is not looked at, and must not reset the replies
+        return _ENDINGS[stop]
+
+    def _send(self, replies: bytes) -> bool:
+        """False when the client has not made room for all of them in time."""
+        # A lone reply goes or does not. More than that may go in part, and the rest has the rest of the time.
+        due = time.monotonic() + self._limits.send_timeout if len(replies) > _REPLY_SIZE else 0.0
+        sent = 0
+        try:
+            sent = write(self._connection, replies)
+            # The time is over; or a signal came while the client did not read.
+            while sent < len(replies) and time.monotonic() < due:
+                sent += write(self._connection, memoryview(replies)[sent:])
+        except BlockingIOError:
+            pass
+        self._requests += sent // _REPLY_SIZE
+        return sent == len(replies)
+
+    def _await_rest(self, is_new: bool) -> int:
+        """A request has arrived in part: it has a deadline, or it is none; returns as _take()."""
+        if len(self._pending) >= _REPLY_SIZE:  # no need to wait for the rest of a stranger's
+            oper = int.from_bytes(self._pending[:_REPLY_SIZE], "little", signed=True)
+            if not answers.ADD <= oper <= answers.QUIT:
+                return report.UNKNOWN_OPERATION
+        now = time.monotonic()
+        if is_new:
+            self._frame_due = now + self._limits.frame_timeout
+            if self._period != self._patience:
+                self._limit_receive(self._patience)
+        elif now < self._frame_due:
+            self._limit_receive(self._frame_due - now)
+        else:
+            return report.FRAME_TIMEOUT
+        return 0
+
+    def _look_at_deadlines(self, received: int) -> int:
+        """A read has waited for as long as it may: returns how the connection ends, or 0 to wait on."""
+        if self._drained_by is not None:
+            return 0 if self._waits_on(self._drained_by) else self._cut_off
+        if self._pending:
+            left, ending = self._frame_due - time.monotonic(), report.FRAME_TIMEOUT
+        else:
+            self._waited += self._period
+            if received:
+                left, ending = self._limits.idle_timeout - self._waited, report.IDLE_TIMEOUT
+            else:
+                left, ending = self._limits.first_byte_timeout - self._waited, report.FIRST_BYTE_TIMEOUT
+        if left <= 0:
+            return ending
+        self._limit_receive(left)
+        return 0
+
+    def _waits_on(self, drained_by: float) -> bool:
         """While draining, a client is waited for that is owed an answer, or has just connected and is about
         to ask; and not longer than the grace."""
-        left = (self._drained_by or 0) - time.monotonic()
+        left = drained_by - time.monotonic()
         if left <= 0 or not (self._pending or not self._requests):
             return False
         self._limit_receive(left)
@@ -154,9 +259,13 @@ class Session:
         except OSError:
             pass  # a reset: nobody is there to wait for
 
-    def _limit_receive(self, seconds: float) -> None:
-        """Lets every read(2) from now on fail with EAGAIN after so many seconds."""
-        microseconds = max(int(seconds * 1e6), 1)  # 0 would mean for ever
-        timeval = pack("@ll", *divmod(microseconds, 1_000_000))
+    def _reset(self) -> None:
+        """Has close(2) discard what was not sent, and reset the connection (socket(7), SO_LINGER): the kernel
+        would try for minutes to send it to a client that does not read."""
         with BorrowedSocket(self._connection) as connection:
-            connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval)
+            connection.setsockopt(SOL_SOCKET, SO_LINGER, pack("@ii", 1, 0))
+
+    def _limit_receive(self, seconds: float) -> None:
+        """Lets a read(2) that waits fail with EAGAIN after so many seconds, from now on."""
+        self._period = seconds
+        limit_receive(self._connection, timeval(seconds))

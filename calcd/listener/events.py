@@ -12,18 +12,22 @@ PACKET_SIZE = 512  # no packet is longer
 PING = 1  # answer with ALIVE
 RETIRE = 2  # stop accepting, let every connection end by itself, exit
 DRAIN = 3  # stop accepting, close idle connections, exit
+ELSEWHERE = 4  # another listener has got connections of a host, or has lost some
 
 READY = 1  # the listener accepts connections
 ALIVE = 2  # the answer to PING: the listener's loop turns
 OPENED = 3  # a handler was forked for a new connection
 ENDED = 4  # a handler has been waited for
 TROUBLE = 5  # connections could not be accepted, or not be given a handler, for a while
+LIMIT = 6  # a limit (calcd.listener.admission) is reached, still is, or no longer is
 
-# Behind these heads come the peer, the handler's report (empty when it died before it could), and
-# "accept" or "fork".
+# Behind these heads come the peer, the handler's report (empty when it died before it could), "accept" or
+# "fork", the source, and the host.
 OPENED_HEAD = Struct("<Bi")  # handler: its PID, by which the connection is known until it has ended
 ENDED_HEAD = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
 TROUBLE_HEAD = Struct("<BiI")  # errno, how often accepting has been put off since the last such event
+LIMIT_HEAD = Struct("<BB?I")  # which, whether it is over, connections affected since the last such event
+ELSEWHERE_HEAD = Struct("<Bi")  # how many more
 
 
 def ready() -> bytes:
@@ -44,3 +48,16 @@ def ended(handler: int, wait_status: int, microseconds: int, report: bytes) -> b
 
 def trouble(error: int, pauses: int, call: str) -> bytes:
     return TROUBLE_HEAD.pack(TROUBLE, error, pauses) + call.encode()
+
+
+def limit(which: int, is_over: bool, affected: int, source: str) -> bytes:
+    return LIMIT_HEAD.pack(LIMIT, which, is_over, affected) + source.encode()
+
+
+def elsewhere(difference: int, host: str) -> bytes:
+    return ELSEWHERE_HEAD.pack(ELSEWHERE, difference) + host.encode()
+
+
+def decode_elsewhere(packet: bytes) -> tuple[int, str]:
+    _, difference = ELSEWHERE_HEAD.unpack_from(packet)
+    return difference, packet[ELSEWHERE_HEAD.size :].decode()

@@ -23,6 +23,8 @@ from calcd import signals
 from calcd.handler.process import Handler
 from calcd.handler.report import Inbox
 from calcd.listener import events, peers
+from calcd.listener.admission import ADMITTED, FULL, Admission
+from calcd.listener.crossings import Crossings
 from calcd.listener.fork import fork
 from calcd.listener.signalfd import read_signals
 from calcd.timers import Timers
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Sequence
 
+    from calcd.limits import Limits
+    from calcd.listener.sources import Sources
     from calcd.title import Title
 
 SIGNALS = (signals.SIGCHLD, signals.SIGTERM)
@@ -42,6 +46,8 @@ _REMINDER = 0.1
 # once would spin, and exiting would end what is still served. One event in ten seconds tells of it.
 _PAUSE = 0.1
 _TROUBLE_INTERVAL = 10.0
+# Seconds between two looks at which limits are still reached.
+_SWEEP = 1.0
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # What accept(2) says of a connection that is gone before it could be returned ("Error handling").
 _CONNECTION_GONE = frozenset(
@@ -61,8 +67,8 @@ _CONNECTION_GONE = frozenset(
 )
 # The most that epoll_wait(2) returns at a time. Python's own choice, 1,023, takes a buffer of three pages.
 _EVENTS = 16
-# The most that a listen(2) of calcd's lets wait.
-_MAX_BACKLOG = 4096
+# The most that a listen(2) of calcd's lets wait: Backlog=.
+_MAX_BACKLOG = 65_535
 # Events that the supervisor has not taken yet; with more than that, accepting waits for it. So their
 # memory is bounded (to about 20 MB) and none is ever dropped.
 _MAX_UNSENT = 100_000
@@ -78,6 +84,8 @@ class Listener:
         signals: int,
         has_successor: bool,
         drain_time: float,
+        limits: Limits,
+        sources: Sources,
         title: Title,
     ) -> None:
         """sockets listen, supervisor is this end of the pair, reports both ends of the handlers' pipe,
@@ -90,9 +98,14 @@ class Listener:
         self._signals = signals
         self._has_successor = has_successor
         self._drain_time = drain_time
-        # A connection that has no handler yet: file descriptor, peer, time.monotonic_ns() at its accept.
-        self._arrival: tuple[int, bytes, int] | None = None
-        self._accepted: dict[int, int] = {}  # handler's PID: time.monotonic_ns() at its connection's accept
+        self._clients = sources
+        self._admission = Admission(limits)
+        self._crossings = Crossings(self._tell)
+        # A connection that has no handler yet: file descriptor, peer, source, time.monotonic_ns() at its
+        # accept.
+        self._arrival: tuple[int, bytes, str, int] | None = None
+        # By the handler's PID: time.monotonic_ns() at its connection's accept, and the source.
+        self._accepted: dict[int, tuple[int, str]] = {}
         self._unsent: list[bytes] = []
         self._wanted = EPOLLIN  # of the supervisor's socket
         self._pauses = 0
@@ -109,7 +122,7 @@ class Listener:
             signals,
             self._epoll.fileno(),
         ]
-        self._handler = Handler(reports_for_handlers, title, self._not_for_handlers)
+        self._handler = Handler(reports_for_handlers, title, self._not_for_handlers, limits)
 
     def run(self) -> None:
         """Serves until it is told to leave, or left alone, and every handler has ended."""
@@ -146,6 +159,7 @@ class Listener:
         return not (
             self._is_leaving
             or self._arrival
+            or self._admission.is_full()
             or self._timers.is_set("pause")
             or len(self._unsent) > _MAX_UNSENT
         )
@@ -157,6 +171,8 @@ class Listener:
             else:
                 self._ignore(listening.fileno())
         self._is_polling = wanted
+        if self._admission.is_full():
+            self._reached(FULL, "", affected=0)
 
     def _accept(self, listening: socket) -> bool:
         """Takes one connection and gives it a handler; False when that can't be."""
@@ -170,14 +186,27 @@ class Listener:
             elif error.errno not in _CONNECTION_GONE:
                 raise
             return False
-        self._arrival = connection, peers.name(connection, address), time.monotonic_ns()
+        now = time.monotonic_ns()
+        host, peer = peers.host_and_name(connection, address)
+        source = self._clients.of(host)
+        decision = self._admission.decide(source, now)
+        if source:
+            self._sweep_later()
+        if decision != ADMITTED:
+            os.close(connection)
+            self._reached(decision, source)
+            return True
+        if self._crossings.has(FULL, ""):
+            self._reached(FULL, "")
+        self._handler.prepare(connection)
+        self._arrival = connection, peer, source, now
         self._fork()
         return self._arrival is None
 
     def _fork(self) -> None:
         """Gives the connection that has arrived a handler, or keeps it for another try."""
         assert self._arrival  # noqa: S101 - for the type checker
-        connection, peer, accepted = self._arrival
+        connection, peer, source, accepted = self._arrival
         try:
             handler = fork()
         except OSError as error:
@@ -187,8 +216,23 @@ class Listener:
             self._handler.run(connection, peer)
         os.close(connection)
         self._arrival = None
-        self._accepted[handler] = accepted
+        self._accepted[handler] = accepted, source
         self._tell(events.opened(handler, peer))
+
+    def _reached(self, limit: int, source: str, affected: int = 1) -> None:
+        self._crossings.reached(limit, source, affected)
+        self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        if not self._timers.is_set("sweep"):
+            self._timers.set("sweep", _SWEEP, self._sweep)
+
+    def _sweep(self) -> None:
+        if self._admission.is_full():
+            self._crossings.reached(FULL, "", affected=0)
+        self._crossings.sweep()
+        if self._admission.forget(time.monotonic_ns()) or self._crossings:
+            self._sweep_later()
 
     def _pause(self, error: int, call: str) -> None:
         self._pauses += 1
@@ -224,7 +268,9 @@ class Listener:
                     return
                 accepted = self._accepted.pop(handler, None)
                 if accepted is not None:  # else somebody's who exec'd: reaped, and not blamed
-                    microseconds = (time.monotonic_ns() - accepted) // 1000
+                    since, source = accepted
+                    self._admission.ended(source)
+                    microseconds = (time.monotonic_ns() - since) // 1000
                     self._tell(events.ended(handler, status, microseconds, self._reports.take(handler)))
                 if not self._accepted:  # nobody left to ask for: the exception would cost more than the call
                     return
@@ -253,6 +299,9 @@ class Listener:
                 self._leave()
             elif command == events.DRAIN:
                 self._drain()
+            elif command == events.ELSEWHERE:
+                difference, host = events.decode_elsewhere(packet)
+                self._admission.count(self._clients.of(host), difference)
         self._send_unsent()
 
     def _tell(self, event: bytes) -> None:
@@ -307,6 +356,7 @@ class Listener:
                 self._not_for_handlers.remove(listening.fileno())
                 listening.close()
             self._sockets = ()
+            self._crossings.close()
 
     def _drain(self) -> None:
         if not self._timers.is_set("drained"):

@@ -6,28 +6,32 @@ import sys
 from _socket import socket
 
 from calcd import signals
+from calcd.limits import Limits
 from calcd.listener.loop import SIGNALS, Listener
 from calcd.listener.signalfd import open_signalfd
+from calcd.listener.sources import Sources
 from calcd.title import Title
 
 
 def main() -> int:
-    """Takes one argument, words from calcd.supervisor.listener_process: the file descriptors of the
-    supervisor's socket and of both ends of the reports' pipe, 1 where the sockets have a successor, the
-    drain time in seconds, and the listening sockets' file descriptors."""
-    supervisor, reading_end, writing_end, has_successor, drain_time, *sockets = sys.argv[-1].split()
+    """Takes one argument, the words of calcd.supervisor.listener_process: name=value, and lists with commas.
+    They are the numbers of file descriptors (supervisor, and of the reports' pipe reading_end and
+    writing_end; sockets), the limits, the networks that are exempt, and what else Listener takes."""
+    given = dict(word.split("=") for word in sys.argv[-1].split())
     title = Title()
     # They are the supervisor's, also when they are sent to all: by a terminal, by systemctl kill, or by
     # the kernel to a process group that lost its last tie to a session and has a stopped member.
     signals.ignore((signals.SIGINT, signals.SIGHUP, signals.SIGUSR1))
     signalfd = open_signalfd(SIGNALS)
     listener = Listener(
-        sockets=[socket(fileno=int(fd)) for fd in sockets],
-        supervisor=socket(fileno=int(supervisor)),
-        reports=(int(reading_end), int(writing_end)),
+        sockets=[socket(fileno=int(fd)) for fd in given["sockets"].split(",")],
+        supervisor=socket(fileno=int(given["supervisor"])),
+        reports=(int(given["reading_end"]), int(given["writing_end"])),
         signals=signalfd,
-        has_successor=has_successor == "1",
-        drain_time=float(drain_time),
+        has_successor=given["has_successor"] == "1",
+        drain_time=float(given["drain_time"]),
+        limits=Limits(given),
+        sources=Sources(given["exempt"].split(",") if given["exempt"] else ()),
         title=title,
     )
     title.set(b"calcd: listener")  # now that handlers have been rehearsed

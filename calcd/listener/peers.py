@@ -14,17 +14,20 @@ if TYPE_CHECKING:
 _UCRED = Struct("@iii")  # unix(7): pid, uid, gid
 
 
-def name(connection: int, address: tuple[Any, ...] | str | bytes) -> bytes:
-    """127.0.0.1:4321, [2001:db8::1]:4321, or unix:pid=4321,uid=1000 for a Unix socket.
+def host_and_name(connection: int, address: tuple[Any, ...] | str | bytes) -> tuple[str, bytes]:
+    """The client's IP address, empty for a Unix socket; and with its port, as 127.0.0.1:4321,
+    [2001:db8::1]:4321, or unix:pid=4321,uid=1000.
 
     address is what accept(2) returned.
     """
     if not isinstance(address, tuple):
         with BorrowedSocket(connection) as unix:
             pid, uid, _ = _UCRED.unpack(unix.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
-        return b"unix:pid=%d,uid=%d" % (pid, uid)
+        return "", b"unix:pid=%d,uid=%d" % (pid, uid)
     host, port = address[:2]
     if ":" in host:
+        if "." not in host:
+            return host, b"[%b]:%d" % (host.encode(), port)
         # An IPv4 client of an IPv6 socket (ipv6(7)): the address its administrator knows.
-        host = host.removeprefix("::ffff:") if "." in host else f"[{host}]"
-    return b"%b:%d" % (host.encode(), port)
+        host = host.removeprefix("::ffff:")
+    return host, b"%b:%d" % (host.encode(), port)

@@ -10,6 +10,7 @@ from calcd.handler import report
 from calcd.supervisor import messages
 from calcd.supervisor.counters import Counters
 from calcd.supervisor.log import Log
+from calcd.supervisor.strangers import looks_like, shown
 
 _ENDINGS = {
     report.QUIT: "quit",
@@ -19,8 +20,29 @@ _ENDINGS = {
     report.UNKNOWN_OPERATION: "unknown operation",
     report.CONNECTION_LOST: "connection lost",
     report.DRAINED: "closed by calcd, which stops",
+    report.FIRST_BYTE_TIMEOUT: "FirstByteTimeout= is over",
+    report.FRAME_TIMEOUT: "FrameTimeout= is over",
+    report.IDLE_TIMEOUT: "IdleTimeout= is over",
+    report.SEND_TIMEOUT: "SendTimeout= is over",
+    report.LIFETIME_OVER: "ConnectionLifetime= is over",
+    report.REQUEST_LIMIT: "MaxRequests= is reached",
 }
 _GOOD_ENDINGS = frozenset({report.QUIT, report.CLIENT_CLOSED, report.DRAINED})
+_CUT_OFF = frozenset(
+    {
+        report.FIRST_BYTE_TIMEOUT,
+        report.FRAME_TIMEOUT,
+        report.IDLE_TIMEOUT,
+        report.SEND_TIMEOUT,
+        report.LIFETIME_OVER,
+        report.REQUEST_LIMIT,
+    }
+)
+# What the limits of a handler's resources come to.
+_REASONS = {
+    -signal.SIGXCPU: "HandlerCpuTime= is over",
+    report.EXIT_NO_MEMORY: "HandlerMemory= allows it no more",
+}
 
 
 class Session(NamedTuple):
@@ -30,6 +52,11 @@ class Session(NamedTuple):
     peer: str
     handler: int  # its PID
     opened: float  # time.monotonic()
+
+    @property
+    def host(self) -> str:
+        """The client's IP address; empty for a Unix socket's."""
+        return "" if self.peer.startswith("unix:") else self.peer.rpartition(":")[0].strip("[]")
 
 
 class Accounts:
@@ -49,9 +76,16 @@ class Accounts:
         """wait_status is wait(2)'s, None when nobody has lived to tell; record is the handler's report,
         empty when it died before it could."""
         requests = received = sent = 0
+        frame = b""
         if record:
-            _, end, requests, received, sent = report.decode(record)
+            _, end, requests, received, sent, frame = report.decode(record)
             message, ending, is_good = messages.CONNECTION_ENDED, _ENDINGS[end], end in _GOOD_ENDINGS
+            if end in _CUT_OFF:
+                message = messages.CUT_OFF
+                self.counters.cut_off += 1
+            elif end == report.UNKNOWN_OPERATION and not requests:
+                message = messages.STRANGER
+                self.counters.strangers += 1
         elif wait_status:
             message, ending, is_good = messages.HANDLER_DIED, describe(wait_status), False
         else:
@@ -77,15 +111,17 @@ class Accounts:
                 errors=errors,
                 received=received,
                 sent=sent,
+                **({"frame": shown(frame), "looks_like": looks_like(frame)} if frame else {}),
             )
 
 
 def describe(wait_status: int) -> str:
     """For example "killed by signal 9 (SIGKILL)"."""
     code = os.waitstatus_to_exitcode(wait_status)
+    reason = f", {_REASONS[code]}" if code in _REASONS else ""
     if code >= 0:
-        return f"exit status {code}"
+        return f"exit status {code}{reason}"
     try:
-        return f"killed by signal {-code} ({signal.Signals(-code).name})"
+        return f"killed by signal {-code} ({signal.Signals(-code).name}){reason}"
     except ValueError:  # a real-time signal
         return f"killed by signal {-code}"

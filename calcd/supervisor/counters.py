@@ -14,7 +14,11 @@ class Counters:
     connections: int = 0  # open now
     served: int = 0  # ended, in whatever way
     requests: int = 0  # answered
-    errors: int = 0  # connections that ended otherwise than both sides meant
+    errors: int = 0  # connections that ended otherwise than both sides meant, the next two included
+    cut_off: int = 0  # connections that calcd ended at a limit or a deadline
+    strangers: int = 0  # connections that did not speak the protocol
+    refused: int = 0  # connections closed when they were accepted; they count nowhere else
+    limits_reached: int = 0  # how often
     received: int = 0  # bytes
     sent: int = 0  # bytes
     reloads: int = 0

@@ -5,10 +5,13 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from calcd.config import Config
 from calcd.handler.report import Inbox
+from calcd.limits import Limits
 from calcd.listener import events
 from calcd.supervisor import news
 from calcd.supervisor.accounts import Session
@@ -29,23 +32,34 @@ _TITLE_ROOM = 256
 class ListenerProcess:
     """Its handlers have its PID as their process group, so one signal reaches them all."""
 
-    def __init__(self, sockets: Sockets, drain_time: float) -> None:
+    def __init__(self, sockets: Sockets, config: Config) -> None:
         """Starts a listener that serves the sockets. It says Ready when it does.
 
         Raises OSError when the system has no room for another process.
         """
+        self.config = config
         self.sessions: dict[int, Session] = {}  # by the handler's PID
         self.is_alive = True  # it has answered the last PING
+        self._elsewhere: Counter[str] = Counter()  # what it is still to be told of: count_elsewhere()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
         reading_end, reports_for_handlers = os.pipe()
         os.set_blocking(reading_end, False)
         self._reports = Inbox(reading_end)
         listening = [each.socket.fileno() for each in sockets]
-        reports = [reading_end, reports_for_handlers]
-        arguments = [theirs.fileno(), *reports, int(sockets.are_passed), drain_time, *listening]
+        words: dict[str, object] = {
+            "supervisor": theirs.fileno(),
+            "reading_end": reading_end,
+            "writing_end": reports_for_handlers,
+            "sockets": ",".join(map(str, listening)),
+            "has_successor": int(sockets.are_passed),
+            "drain_time": config.drain_time,
+            "exempt": ",".join(map(str, config.exempt_sources)),
+            **{name: getattr(config, name) for name in Limits.NAMES},
+        }
+        passed = [*listening, theirs.fileno(), reading_end, reports_for_handlers]
         try:
-            self.pid = _spawn(" ".join(map(str, arguments)), [*listening, theirs.fileno(), *reports])
+            self.pid = _spawn(" ".join(f"{name}={value}" for name, value in words.items()), passed)
         except OSError:
             self.close()
             raise
@@ -60,6 +74,24 @@ class ListenerProcess:
         """A listener that has just died, or does not read, is found out about by other ways."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
             self._socket.send(bytes([command]))
+
+    def count_elsewhere(self, host: str, difference: int) -> None:
+        """Another listener has got connections of a host, or has lost some: its limits hold for all."""
+        self._elsewhere[host] += difference
+
+    def tell_elsewhere(self) -> bool:
+        """Tells it what was counted; False when it has not taken all of that yet."""
+        try:
+            while self._elsewhere:
+                host, difference = next(iter(self._elsewhere.items()))
+                if difference:
+                    self._socket.send(events.elsewhere(difference, host))
+                del self._elsewhere[host]
+        except BlockingIOError:
+            return False
+        except ConnectionError:  # it has just died
+            self._elsewhere.clear()
+        return True
 
     def events(self) -> Iterator[Event]:
         """What it has told since the last call."""

@@ -82,7 +82,7 @@ def _start(given: Options, settings: Config) -> None:
             at_the_end.callback(pidfile.close)
             control_socket = Control(settings.pid_file, identity)
             at_the_end.callback(control_socket.close)
-        listening = passed.for_addresses(settings.listen)
+        listening = passed.for_addresses(settings.listen, settings.backlog)
         at_the_end.callback(listening.close)
         Title().set(b"calcd: supervisor")
 

@@ -78,6 +78,47 @@ TROUBLE = Message(
     "new connections wait: {call} failed: {error} (times: {pauses}); open ones are served, and calcd tries "
     "again ten times a second. {remedy}",
 )
+CUT_OFF = Message(
+    "8ec3952afe1b433d8b4ef444e7812fc2",
+    syslog.LOG_NOTICE,
+    "connection {session} from {peer} cut off after {duration} s: {ending}; requests: {requests}, bytes in: "
+    "{received}, bytes out: {sent}",
+)
+STRANGER = Message(
+    "83d9d956117543b086dd5965d5cf9d74",
+    syslog.LOG_NOTICE,
+    "connection {session} from {peer} closed after {duration} s: it does not speak calcd's protocol, it sent "
+    "{frame}, which looks like {looks_like}",
+)
+FULL = Message(
+    "5a3884e21b8b4d3b9f3a56ebfcc00bb5",
+    syslog.LOG_WARNING,
+    "{setting} is reached: new connections wait until others end. If the machine can bear more, raise it, "
+    "and TasksMax= in the unit with it",
+)
+NO_LONGER_FULL = Message(
+    "7f904878f19e44b89c8f9f27c83f0114",
+    syslog.LOG_NOTICE,
+    "{setting} is no longer reached, after {duration} s: connections that were accepted meanwhile, as others "
+    "ended: {affected}",
+)
+SOURCE_REFUSED = Message(
+    "4cf2c6fd4e524c7da2e497bd7c86a2bc",
+    syslog.LOG_WARNING,
+    "{source} has reached {setting}: its further connections are closed at once. If they are welcome, raise "
+    "it, or name {source} in ExemptSources=",
+)
+SOURCE_ADMITTED = Message(
+    "c21c40e92dbc4bbc91dd477368be3c96",
+    syslog.LOG_NOTICE,
+    "{source} keeps to {setting} again, after {duration} s: connections refused: {affected}",
+)
+TOO_FEW = Message(
+    "8bf4d545203b48f3880f7fa415d5e256",
+    syslog.LOG_WARNING,
+    "MaxConnections={wanted} takes {processes} processes, and {limit} allows {allowed}: beyond that, new "
+    "connections wait although the limit is not reached. {remedy}",
+)
 LISTENER_DIED = Message(
     "6fbcdc766b394f89b2b093cd90f121a1",
     syslog.LOG_ERR,
@@ -93,5 +134,7 @@ COUNTERS = Message(
     "2e939f4cba7b4a93909c35bdc83c6e80",
     syslog.LOG_NOTICE,
     "since {since}: connections now: {connections}, served: {served}, requests answered: {requests}, errors: "
-    "{errors}, bytes in: {received}, bytes out: {sent}, reloads: {reloads}, listeners lost: {listeners_lost}",
+    "{errors}, cut off: {cut_off}, strangers: {strangers}, refused: {refused}, limits reached: "
+    "{limits_reached}, bytes in: {received}, bytes out: {sent}, reloads: {reloads}, listeners lost: "
+    "{listeners_lost}",
 )

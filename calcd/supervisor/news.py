@@ -35,7 +35,14 @@ class Trouble(NamedTuple):
     call: str
 
 
-Event = Ready | Alive | Opened | Ended | Trouble
+class Limit(NamedTuple):
+    which: int  # calcd.listener.admission
+    is_over: bool
+    affected: int  # connections since the last such event
+    source: str
+
+
+Event = Ready | Alive | Opened | Ended | Trouble | Limit
 
 
 def decode(packet: bytes) -> Event:
@@ -50,6 +57,9 @@ def decode(packet: bytes) -> Event:
     if kind == events.TROUBLE:
         _, error, pauses = events.TROUBLE_HEAD.unpack_from(packet)
         return Trouble(error, pauses, packet[events.TROUBLE_HEAD.size :].decode())
+    if kind == events.LIMIT:
+        _, which, is_over, affected = events.LIMIT_HEAD.unpack_from(packet)
+        return Limit(which, is_over, affected, packet[events.LIMIT_HEAD.size :].decode())
     if kind == events.READY:
         return Ready()
     if kind == events.ALIVE:

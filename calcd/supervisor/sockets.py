@@ -22,8 +22,6 @@ from calcd.supervisor.failure import ExitStatus, Failure
 # FileDescriptorName= in the socket unit says which protocol a socket speaks; systemd-socket-activate(1)
 # and units of older habits give none.
 _NAMES = frozenset({"classic", "unknown"})
-# As many as the kernel's default net.core.somaxconn lets wait.
-_BACKLOG = 4096
 
 
 class Listening(NamedTuple):
@@ -66,9 +64,9 @@ class Sockets:
     def __str__(self) -> str:
         return ", ".join(map(str, self))
 
-    def for_addresses(self, addresses: Sequence[Address]) -> "Sockets":
-        """The sockets for these addresses: open ones are kept, the others opened. Sockets that were
-        passed stay the ones that count, whatever the addresses.
+    def for_addresses(self, addresses: Sequence[Address], backlog: int) -> "Sockets":
+        """The sockets for these addresses: open ones are kept, the others opened, all with the backlog.
+        Sockets that were passed stay the ones that count, whatever the addresses.
 
         Raises Failure, and has opened none then.
         """
@@ -79,7 +77,9 @@ class Sockets:
         own: dict[Address, Listening] = {}
         try:
             for address in addresses:
-                own[address] = self._own.get(address) or _open(address)
+                if kept := self._own.get(address):
+                    kept.socket.listen(backlog)  # again: changes the backlog and nothing else
+                own[address] = kept or _open(address, backlog)
         except Failure:
             Sockets(own=own).close_all_but(self)
             raise
@@ -136,14 +136,14 @@ def _is_listening_stream(fd: int) -> bool:
         )
 
 
-def _open(address: Address) -> Listening:
+def _open(address: Address, backlog: int) -> Listening:
     try:
         listening = socket.socket(address.family, socket.SOCK_STREAM)
     except OSError as error:  # no IPv6 here, or no file descriptor left
         raise _failure(address, error) from error
     try:
         if address.family == socket.AF_UNIX:
-            return _bind_file(listening, address)
+            return _bind_file(listening, address, backlog)
         # Without it, connections of an earlier calcd in TIME_WAIT would keep the port for a minute.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Each reply is a whole answer that somebody waits for; accepted connections inherit it.
@@ -151,7 +151,7 @@ def _open(address: Address) -> Listening:
         if address.family == socket.AF_INET6:  # else [::] and 0.0.0.0 could not both be given
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address.sockaddr)
-        listening.listen(_BACKLOG)
+        listening.listen(backlog)
         return Listening(listening)
     except OSError as error:
         listening.close()
@@ -161,13 +161,13 @@ def _open(address: Address) -> Listening:
         raise
 
 
-def _bind_file(listening: socket.socket, address: Address) -> Listening:
+def _bind_file(listening: socket.socket, address: Address, backlog: int) -> Listening:
     path = Path(address.path)
     _remove_stale(path)
     listening.bind(address.sockaddr)
     # Connecting takes the right to write: as open to this machine's users as a loopback port is.
     path.chmod(0o666)
-    listening.listen(_BACKLOG)
+    listening.listen(backlog)
     return Listening(listening, path.lstat())
 
 

@@ -22,13 +22,14 @@ import calcd
 from calcd.config import Config, changed, format_span
 from calcd.listener import events
 from calcd.signals import SignalPipe
-from calcd.supervisor import messages, notify
-from calcd.supervisor.accounts import Accounts, describe
+from calcd.supervisor import capacity, messages, notify
+from calcd.supervisor.accounts import Accounts, Session, describe
 from calcd.supervisor.control import Control
+from calcd.supervisor.crossings import Crossings
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.listener_process import ListenerProcess
 from calcd.supervisor.log import Log
-from calcd.supervisor.news import Alive, Ended, Opened, Ready, Trouble
+from calcd.supervisor.news import Alive, Ended, Limit, Opened, Ready, Trouble
 from calcd.supervisor.sockets import Sockets
 from calcd.timers import Timers
 
@@ -77,6 +78,7 @@ class Supervisor:
         self._watchdog_interval = watchdog_interval
         self._started: Callable[[str], None] | None = started
         self._accounts = Accounts(log, config.log_connections)
+        self._crossings = Crossings(log, self._accounts.counters)
         self._listeners: dict[int, ListenerProcess] = {}  # by PID, those that leave included
         self._orphaned: list[ListenerProcess] = []  # dead, with handlers that are not
         self._current: ListenerProcess | None = None
@@ -137,12 +139,16 @@ class Supervisor:
         self._timers.cancel("restart")
         self._next = config, sockets
         try:
-            candidate = ListenerProcess(sockets, config.drain_time)
+            candidate = ListenerProcess(sockets, config)
         except OSError as error:
             self._candidate_failed(system_failure(error))
             return
         self._candidate = candidate
+        for listener in (*self._listeners.values(), *self._orphaned):
+            for session in listener.sessions.values():
+                candidate.count_elsewhere(session.host, 1)
         self._listeners[candidate.pid] = candidate
+        self._tell_elsewhere()
         self._watch_events(candidate)
         self._timers.set("candidate", _READY_TIME, partial(candidate.signal_group, signal.SIGKILL))
 
@@ -164,13 +170,20 @@ class Supervisor:
             self._log.write(messages.STARTED, version=calcd.__version__, listen=sockets)
             self._watch_later()
             try:
-                started(self._accounts.counters.status())
+                started(self._status())
             except BrokenPipeError:  # who started calcd has been interrupted, and means this as well
                 self._stop()
         if self._is_reloading:
             self._accounts.counters.reloads += 1
             self._log.write(messages.RELOADED, listen=sockets)
+        self._warn_of_shortage()
         self._settled(None)
+
+    def _warn_of_shortage(self) -> None:
+        wanted = self._config.max_connections
+        if shortage := capacity.shortage(wanted):
+            processes = capacity.processes(wanted)
+            self._log.write(messages.TOO_FEW, wanted=wanted, processes=processes, **shortage._asdict())
 
     def _candidate_failed(self, failure: Failure) -> None:
         self._candidate = None
@@ -223,7 +236,7 @@ class Supervisor:
         notify.reloading()
         try:
             config = self._load_config()
-            sockets = self._sockets.for_addresses(config.listen)
+            sockets = self._sockets.for_addresses(config.listen, config.backlog)
         except Failure as failure:
             self._settled(failure)
             return
@@ -252,11 +265,17 @@ class Supervisor:
         for event in listener.events():
             match event:
                 case Opened(handler, peer):
-                    listener.sessions[handler] = self._accounts.opened(peer, handler)
+                    session = self._accounts.opened(peer, handler)
+                    listener.sessions[handler] = session
+                    self._count_elsewhere(listener, session, 1)
                     self._tell_status_soon()
                 case Ended(handler, wait_status, microseconds, record):
                     session = listener.sessions.pop(handler)
                     self._accounts.ended(session, wait_status, microseconds / 1e6, record)
+                    self._count_elsewhere(listener, session, -1)
+                    self._tell_status_soon()
+                case Limit():
+                    self._crossings.take(listener.pid, listener.config, event)
                     self._tell_status_soon()
                 case Ready():
                     if listener is self._candidate:
@@ -271,6 +290,19 @@ class Supervisor:
                         pauses=pauses,
                         remedy=_REMEDIES[call],
                     )
+        self._tell_elsewhere()
+
+    def _count_elsewhere(self, listener: ListenerProcess, session: Session, difference: int) -> None:
+        """Limits hold for the connections of all listeners together, so those that accept are told of the
+        others'."""
+        for other in (self._current, self._candidate):
+            if other and other is not listener:
+                other.count_elsewhere(session.host, difference)
+
+    def _tell_elsewhere(self) -> None:
+        for listener in (self._current, self._candidate):
+            if listener and not listener.tell_elsewhere():
+                self._timers.set("elsewhere", _EVENTS_INTERVAL, self._tell_elsewhere)
 
     # Children that die --------------------------------------------------------------------------------
 
@@ -301,6 +333,7 @@ class Supervisor:
         else:
             self._selector.unregister(listener)
         self._orphaned.append(listener)
+        self._crossings.listener_ended(listener.pid)
         status = describe(wait_status)
         if listener is self._candidate:
             self._candidate_failed(
@@ -332,6 +365,8 @@ class Supervisor:
             if session := listener.sessions.pop(handler, None):
                 seconds = time.monotonic() - session.opened
                 self._accounts.ended(session, wait_status, seconds, listener.report_of(handler))
+                self._count_elsewhere(listener, session, -1)
+                self._tell_elsewhere()
                 self._tell_status_soon()
                 return
         # A stranger, inherited where calcd is PID 1 of a container: reaped, and nobody's fault.
@@ -379,7 +414,10 @@ class Supervisor:
             self._timers.set("status", _STATUS_INTERVAL, self._tell_status)
 
     def _tell_status(self) -> None:
-        notify.tell(f"STATUS={self._accounts.counters.status()}")
+        notify.tell(f"STATUS={self._status()}")
+
+    def _status(self) -> str:
+        return self._accounts.counters.status() + self._crossings.status()
 
     def _watch(self) -> None:
         """Assures systemd that this loop turns, and that the listener's has since the last time."""

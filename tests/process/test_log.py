@@ -27,7 +27,10 @@ ADD, SUB, MUL, DIV, QUIT = Operation
         (b"", "closed by client; requests: 0, errors: 0, bytes in: 0, bytes out: 0"),
         (bytes(17), "truncated frame; requests: 1, errors: 1, bytes in: 17, bytes out: 4"),
         (encode_request(DIV, 1, 0), "division by zero; requests: 0, errors: 1, bytes in: 12, bytes out: 0"),
-        (b"\xff" * 12, "unknown operation; requests: 0, errors: 1, bytes in: 12, bytes out: 0"),
+        (
+            encode_request(ADD, 1, 1) + b"\xff" * 12,
+            "unknown operation; requests: 1, errors: 1, bytes in: 24, bytes out: 4",
+        ),
     ],
     ids=["quit", "closed", "nothing asked", "truncated", "division by zero", "unknown operation"],
 )
@@ -109,8 +112,9 @@ def test_usr1_logs_the_counters(tmp_path: Path) -> None:
             ask(connection, ADD, 1, 1)
             calcd.signal(signal.SIGUSR1)
             calcd.wait_for_log(
-                r"since 20\d\d-.*: connections now: 1, served: 1, requests answered: 1, errors: 1, bytes in: "
-                r"24, bytes out: 4, reloads: 0, listeners lost: 0"
+                r"since 20\d\d-.*: connections now: 1, served: 1, requests answered: 1, errors: 1, cut off: "
+                r"0, strangers: 0, refused: 0, limits reached: 0, bytes in: 24, bytes out: 4, reloads: 0, "
+                r"listeners lost: 0"
             )
 
 
@@ -122,7 +126,7 @@ def test_a_flood_of_connections_is_logged_completely(tmp_path: Path) -> None:
         wait_for(lambda: not calcd.handlers, "the handlers to end")
         for kind in ("opened", "ended"):
             lines = calcd.wait_for_log(rf"connection (\d+) from \S+ {kind}.*", times=300)
-            assert [int(line[1]) for line in lines].sort() == list(range(1, 301)).sort()
+            assert sorted(int(line[1]) for line in lines) == list(range(1, 301))
 
 
 def test_the_log_level_leaves_out_what_matters_less(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import argparse
 import dataclasses
+import ipaddress
+import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -59,6 +61,19 @@ def test_without_any_file_the_defaults_are_in_force(tmp_path: Path) -> None:
         pid_file=Path("/run/calcd/calcd.pid"),
         user="",
         group="",
+        backlog=4096,
+        max_connections=1000,
+        max_connections_per_source=100,
+        max_rate_per_source=100,
+        exempt_sources=config.parse_networks("127.0.0.0/8 ::1"),
+        max_requests=math.inf,
+        first_byte_timeout=60.0,
+        frame_timeout=10.0,
+        idle_timeout=900.0,
+        send_timeout=60.0,
+        connection_lifetime=math.inf,
+        handler_cpu_time=3600.0,
+        handler_memory=64 * 1024 * 1024,
         drain_time=10.0,
         log_level=LogLevel.INFO,
         log_target=LogTarget.AUTO,
@@ -76,6 +91,19 @@ def test_a_file_sets_every_setting(write: Write) -> None:
         "PidFile = /run/other.pid \n"
         "User=calcd\r\n"
         "Group=1001\n"
+        "Backlog=128\n"
+        "MaxConnections=infinity\n"
+        "MaxConnectionsPerSource=3\n"
+        "MaxRatePerSource=20\n"
+        "ExemptSources=192.0.2.1 2001:db8::/32\n"
+        "MaxRequests=1000000\n"
+        "FirstByteTimeout=5s\n"
+        "FrameTimeout=500ms\n"
+        "IdleTimeout=infinity\n"
+        "SendTimeout=90\n"
+        "ConnectionLifetime=1d\n"
+        "HandlerCpuTime=30s\n"
+        "HandlerMemory=1G\n"
         "DrainTime=1min 30s\n"
         "LogLevel=debug\n"
         "LogTarget=syslog\n"
@@ -86,6 +114,19 @@ def test_a_file_sets_every_setting(write: Write) -> None:
         pid_file=Path("/run/other.pid"),
         user="calcd",
         group="1001",
+        backlog=128,
+        max_connections=math.inf,
+        max_connections_per_source=3,
+        max_rate_per_source=20,
+        exempt_sources=config.parse_networks("192.0.2.1/32 2001:db8::/32"),
+        max_requests=1_000_000,
+        first_byte_timeout=5.0,
+        frame_timeout=0.5,
+        idle_timeout=math.inf,
+        send_timeout=90.0,
+        connection_lifetime=86_400.0,
+        handler_cpu_time=30.0,
+        handler_memory=1 << 30,
         drain_time=90.0,
         log_level=LogLevel.DEBUG,
         log_target=LogTarget.SYSLOG,
@@ -458,6 +499,57 @@ def test_help_has_every_option_with_its_default() -> None:
             assert f"{setting.option} {setting.metavar} {setting.help} Default: {default}." in text
 
 
+# --- Counts, sizes, time-outs and networks
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (config.parse_count, "1", 1),
+        (config.parse_count, "1000000000", 10**9),
+        (config.parse_count, "infinity", math.inf),
+        (config.parse_backlog, "65535", 65535),
+        (config.parse_size, "1", 1),
+        (config.parse_size, "64K", 65536),
+        (config.parse_size, "2M", 2 << 20),
+        (config.parse_size, "1024G", 1 << 40),
+        (config.parse_size, "infinity", math.inf),
+        (config.parse_timeout, "1us", 1e-6),
+        (config.parse_timeout, "infinity", math.inf),
+    ],
+)
+def test_a_limit(parse: Callable[[str], float], text: str, value: float) -> None:
+    assert parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "reason"),
+    [
+        (config.parse_count, "0", "a number from 1 to 1000000000, or infinity for none"),
+        (config.parse_count, "1000000001", "is not a limit"),
+        (config.parse_count, "-1", "is not a limit"),
+        (config.parse_count, "many", "is not a limit"),
+        (config.parse_count, "\N{ARABIC-INDIC DIGIT ONE}", "is not a limit"),
+        (config.parse_backlog, "0", "a number from 1 to 65535"),
+        (config.parse_backlog, "infinity", "is not a backlog"),
+        (config.parse_size, "0", "is not a size"),
+        (config.parse_size, "1025G", "up to 1024G"),
+        (config.parse_size, "1.5M", "is not a size"),
+        (config.parse_size, "64k", "is not a size"),
+        (config.parse_timeout, "0", "leaves no time: write infinity for no deadline"),
+        (config.parse_timeout, "soon", "is not a span of time"),
+        (config.parse_networks, "192.0.2.1/24", "has host bits set"),
+        (config.parse_networks, "::1 example.org", "'example.org' is neither an address nor a network"),
+    ],
+)
+def test_what_is_no_limit_is_refused_with_the_reason(
+    parse: Callable[[str], object], text: str, reason: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse(text)
+    assert reason in str(caught.value)
+
+
 # --- Dumps, samples, and what a reload leaves as it is
 
 words = st.text("abz09._-é漢#;=[]\\%\"'", min_size=1)
@@ -470,12 +562,30 @@ any_address = (
     | words.filter(lambda word: len(word.encode()) <= 100).map("unix:/run/{}".format)
 ).map(config.parse_address)
 
+counts = st.just(math.inf) | st.integers(1, config.COUNT_MAX)
+timeouts = st.just(math.inf) | spans.filter(bool)
+networks = st.builds("{}/{}".format, ipv4 | ipv6, st.integers(0, 32)).map(
+    lambda text: ipaddress.ip_network(text, strict=False)
+)
 configs = st.builds(
     Config,
     listen=st.lists(any_address, unique=True).map(tuple),
     pid_file=st.none() | st.lists(words, min_size=1).map(lambda parts: Path("/", " ".join(parts))),
     user=st.just("") | words,
     group=st.just("") | words,
+    backlog=st.integers(1, 65535),
+    max_connections=counts,
+    max_connections_per_source=counts,
+    max_rate_per_source=counts,
+    exempt_sources=st.lists(networks, unique=True).map(tuple),
+    max_requests=counts,
+    first_byte_timeout=timeouts,
+    frame_timeout=timeouts,
+    idle_timeout=timeouts,
+    send_timeout=timeouts,
+    connection_lifetime=timeouts,
+    handler_cpu_time=timeouts,
+    handler_memory=st.just(math.inf) | st.integers(1, 1 << 40),
     drain_time=spans,
     log_level=st.sampled_from(LogLevel),
     log_target=st.sampled_from(LogTarget),
@@ -500,6 +610,20 @@ def test_a_dump_has_every_setting_and_a_line_for_each_element_of_a_list() -> Non
         "PidFile=/run/calcd/calcd.pid\n"
         "User=\n"
         "Group=\n"
+        "Backlog=4096\n"
+        "MaxConnections=1000\n"
+        "MaxConnectionsPerSource=100\n"
+        "MaxRatePerSource=100\n"
+        "ExemptSources=127.0.0.0/8\n"
+        "ExemptSources=::1/128\n"
+        "MaxRequests=infinity\n"
+        "FirstByteTimeout=1min\n"
+        "FrameTimeout=10s\n"
+        "IdleTimeout=15min\n"
+        "SendTimeout=1min\n"
+        "ConnectionLifetime=infinity\n"
+        "HandlerCpuTime=1h\n"
+        "HandlerMemory=64M\n"
         "DrainTime=10s\n"
         "LogLevel=info\n"
         "LogTarget=auto\n"

@@ -13,7 +13,7 @@ import calcd
 PACKAGE = Path(calcd.__file__).parent
 
 # Small modules without imports of calcd's own, for all three processes.
-TOOLS = {"borrowed", "signals", "timers", "title"}
+TOOLS = {"borrowed", "limits", "signals", "timeouts", "timers", "title"}
 
 # What each part may import of calcd, besides itself and calcd's version. Nothing imports upwards.
 MAY_IMPORT: dict[str, set[str]] = {
