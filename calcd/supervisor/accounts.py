@@ -11,7 +11,7 @@ from calcd.supervisor import messages
 from calcd.supervisor.counters import Counters
 from calcd.supervisor.log import Log
 
-_ENDINGS = {
+ENDINGS = {
     report.QUIT: "quit",
     report.CLIENT_CLOSED: "closed by client",
     report.TRUNCATED: "truncated frame",
@@ -51,7 +51,7 @@ class Accounts:
         requests = received = sent = 0
         if record:
             _, end, requests, received, sent = report.decode(record)
-            message, ending, is_good = messages.CONNECTION_ENDED, _ENDINGS[end], end in _GOOD_ENDINGS
+            message, ending, is_good = messages.CONNECTION_ENDED, ENDINGS[end], end in _GOOD_ENDINGS
         elif wait_status:
             message, ending, is_good = messages.HANDLER_DIED, describe(wait_status), False
         else:

@@ -38,9 +38,16 @@ def make_parser() -> argparse.ArgumentParser:
         "background and returns when it serves.",
         epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,  # argparse's own text is no sentence
         allow_abbrev=False,  # an abbreviation in a unit file breaks with the next option
     )
-    parser.add_argument("--version", action="version", version=f"calcd {calcd.__version__}")
+    parser.add_argument("-h", "--help", action="help", help="Print the options and statuses, and exit.")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"calcd {calcd.__version__}",
+        help="Print the version, and exit.",
+    )
     parser.add_argument(
         "--config",
         metavar="FILE",
