@@ -8,10 +8,11 @@ message that names it.
 """
 
 import argparse
+import enum
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,7 +113,9 @@ def options_of(parser: argparse.ArgumentParser) -> list[Option]:
 
 
 def choices(setting: Setting[Any]) -> tuple[str, ...]:
-    words: Iterable[str] = setting.parse.choices if isinstance(setting.parse, config.one_of) else ()
+    if not isinstance(setting.parse, config.one_of):
+        return ()
+    words: type[enum.StrEnum] = setting.parse.choices
     return tuple(words)
 
 
