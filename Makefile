@@ -18,8 +18,14 @@ DOCS = README.md CHANGELOG.md LICENSE docs/architecture.md docs/performance.md \
        $(wildcard docs/benchmarks/*)
 MAN = $(DATADIR)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
-MANUALS = $(wildcard packaging/man/*.[1-8])
+MANUALS = $(patsubst packaging/man/%.in,%,$(wildcard packaging/man/*.in))
+BASH_COMPLETIONS = $(DATADIR)/bash-completion/completions
+# Debian's zsh looks into no other folder of /usr/local.
+ZSH_COMPLETIONS = $(DATADIR)/zsh/$(if $(filter /usr/local%,$(PREFIX)),site-functions,vendor-completions)
+CATALOG = $(LIBDIR)/systemd/catalog
+GENERATED = build/generated
 
+GENERATE = PYTHONPATH=. $(PYTHON) -B packaging/generate.py $(GENERATED)
 SAMPLE = $(PYTHON) -B -c 'from calcd import config; print(config.template(), end="")'
 SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$(2) && chmod 755 $(2)
 
@@ -28,18 +34,23 @@ SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$
 HERE = [ -z "$(DESTDIR)" ]
 LIVE = { [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; }
 
-.PHONY: all help install uninstall check lint test bench clean
+.PHONY: all help generate install uninstall check lint test bench clean
 
 all: help
 
 help:
 	@echo 'make install    installs to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall  removes what that has installed'
+	@echo 'make generate   fills in manual pages, completions and message catalog, in $(GENERATED)'
 	@echo 'make check      all of the checks and tests, also on real machines; as root (./check)'
 	@echo 'make lint       the style and the types alone'
 	@echo 'make test       the tests that need no root and no machine'
 	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks (10 minutes)'
 	@echo 'make clean      removes what checks and tests have made'
+
+# They are made of what the programs know about themselves: their settings, options and messages.
+generate:
+	$(GENERATE)
 
 install:
 	@$(PYTHON) -c 'import daemon, systemd' 2>/dev/null || { \
@@ -57,12 +68,18 @@ install:
 	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
 	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
 	for file in $(DOCS); do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file || exit; done
+	$(GENERATE)
 	for manual in $(MANUALS); do \
-	    install -D -m 644 -t $(DESTDIR)$(MAN)/man$${manual##*.} $$manual || exit; done
+	    install -D -m 644 -t $(DESTDIR)$(MAN)/man$${manual##*.} $(GENERATED)/man/$$manual || exit; done
+	for program in calcd calc-client; do \
+	    install -D -m 644 $(GENERATED)/completions/$$program.bash $(DESTDIR)$(BASH_COMPLETIONS)/$$program && \
+	    install -D -m 644 -t $(DESTDIR)$(ZSH_COMPLETIONS) $(GENERATED)/completions/_$$program || exit; done
+	install -D -m 644 -t $(DESTDIR)$(CATALOG) $(GENERATED)/calcd.catalog
 	install -d $(DESTDIR)$(SYSCONFDIR)/calcd
 	[ -e $(DESTDIR)$(CONF) ] || $(SAMPLE) >$(DESTDIR)$(CONF)
 	@! $(HERE) || ! command -v systemd-sysusers >/dev/null || { \
 	    systemd-sysusers $(SYSUSERS)/calcd.conf && systemd-tmpfiles --create $(TMPFILES)/calcd.conf; }
+	@! $(HERE) || ! command -v journalctl >/dev/null || journalctl --update-catalog
 	@! $(LIVE) || { systemctl daemon-reload && \
 	    echo 'Next: systemctl enable --now calcd.socket calcd.service'; }
 
@@ -75,12 +92,18 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
 	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket
 	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
-	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$(basename $$manual); done
+	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$manual; done
+	for program in calcd calc-client; do \
+	    rm -f $(DESTDIR)$(BASH_COMPLETIONS)/$$program $(DESTDIR)$(ZSH_COMPLETIONS)/_$$program; done
+	rm -f $(DESTDIR)$(CATALOG)/calcd.catalog
+	@! $(HERE) || ! command -v journalctl >/dev/null || journalctl --update-catalog
 	@if [ ! -e $(DESTDIR)$(CONF) ]; then :; \
 	elif $(SAMPLE) | cmp -s - $(DESTDIR)$(CONF); then \
 	    rm $(DESTDIR)$(CONF); \
 	else echo 'kept, because it was changed: $(DESTDIR)$(CONF)'; fi
-	@for folder in $(PACKAGE) $(SYSCONFDIR)/calcd $(UNITS) $(dir $(UNITS)) $(SYSUSERS) $(TMPFILES) $(dir $(DOC)) $(MAN)/man8; do \
+	@for folder in $(PACKAGE) $(SYSCONFDIR)/calcd $(UNITS) $(CATALOG) $(dir $(UNITS)) $(SYSUSERS) $(TMPFILES) \
+	    $(dir $(DOC)) $(addprefix $(MAN)/man,1 5 7 8) $(BASH_COMPLETIONS) $(dir $(BASH_COMPLETIONS)) \
+	    $$(command -v zsh >/dev/null || echo $(ZSH_COMPLETIONS) $(dir $(ZSH_COMPLETIONS))); do \
 	    rmdir $(DESTDIR)$$folder 2>/dev/null || :; done  # those that were made for calcd alone, and are empty now
 	@! $(LIVE) || systemctl daemon-reload
 
@@ -88,8 +111,8 @@ check:
 	./check
 
 lint:
-	ruff check calcd tests
-	ruff format --check calcd tests
+	ruff check calcd packaging tests
+	ruff format --check calcd packaging tests
 	mypy --python-executable $(PYTHON)
 
 test:

@@ -271,16 +271,17 @@ class LogConnections(enum.StrEnum):
     NONE = "none"
 
 
-def one_of(choices: type[E]) -> Callable[[str], E]:
+@dataclasses.dataclass(frozen=True)
+class one_of(Generic[E]):  # noqa: N801 - PEP 8: what is for calling is named as a function is
     """The parser of a setting whose value is one of a few words."""
 
-    def parse(text: str) -> E:
-        try:
-            return choices(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is none of {', '.join(choices)}") from None
+    choices: type[E]
 
-    return parse
+    def __call__(self, text: str) -> E:
+        try:
+            return self.choices(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is none of {', '.join(self.choices)}") from None
 
 
 # --- The table.

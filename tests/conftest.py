@@ -1,4 +1,20 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 # Their assertions explain themselves as those in the tests do.
 pytest.register_assert_rewrite("support")
+
+TREE = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the manual pages, the completions and the message catalog."""
+    folder = tmp_path_factory.mktemp("generated")
+    command = [sys.executable, "-B", "-W", "error", "packaging/generate.py", str(folder)]
+    subprocess.run(command, cwd=TREE, env={**os.environ, "PYTHONPATH": "."}, check=True)
+    return folder

@@ -1,5 +1,6 @@
 """calc-client: the command line, and one answer."""
 
+import enum
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from calcd import __version__
 from calcd.client import batch
-from calcd.client.connection import DEFAULT_TIMEOUT, MAX_TIMEOUT, Client, encode
+from calcd.client.connection import DEFAULT_SERVER, DEFAULT_TIMEOUT, MAX_TIMEOUT, Client, encode
 from calcd.client.errors import (
     AddressError,
     ClientError,
@@ -22,7 +23,7 @@ from calcd.client.errors import (
 from calcd.client.expression import ExpressionError, parse
 from calcd.client.session import Session
 
-_HELP = """\
+_USAGE = """\
 usage: calc-client [OPTION...] add|sub|mul|div A B
        calc-client [OPTION...] A +|-|x|/ B
        calc-client [OPTION...]
@@ -33,36 +34,75 @@ to the same range, and a quotient loses its fraction. In a shell, quote an aster
 Without an operation, a terminal gets a prompt. From a pipe or a file, each line is one operation, and
 output line n answers input line n: with the result, with "error" (the reason is on standard error), or
 with an empty line where there is nothing but blanks or a # comment.
-
-  --server SERVER    HOST:PORT, [IPV6]:PORT or unix:/path; by default the environment's CALCD_SERVER,
-                     else 127.0.0.1:7070
-  --timeout SECONDS  how long to wait for the connection, and for the server to answer: more than 0,
-                     at most 86400, by default 10
-  --version          print the version
-  -h, --help         print this
-
-exit status:
-    0  all is answered
-    1  division by zero: nothing was sent
-    2  an operand does not fit 32 bits: nothing was sent
-   64  the command line or the expression is not understood
-   65  lines were read, and at least one of them had an error
-   69  cannot connect to the server
-   74  standard input or output failed
-   75  the server did not answer in time
-   76  the server closed the connection without an answer
-  130  interrupted by Ctrl-C
 """
 
-_STATUS: dict[type[ClientError], int] = {
-    DivisionByZeroError: 1,
-    OperandRangeError: 2,
-    AddressError: os.EX_USAGE,
-    ExpressionError: os.EX_USAGE,
-    ConnectError: os.EX_UNAVAILABLE,
-    ServerTimeoutError: os.EX_TEMPFAIL,
-    ConnectionLostError: os.EX_PROTOCOL,
+
+class Option(NamedTuple):
+    """A row of the table from which the help, the manual page and the shells' completions are made."""
+
+    names: tuple[str, ...]
+    metavar: str | None  # of its value, if it takes one
+    help: str
+
+
+OPTIONS = (
+    Option(
+        ("--server",),
+        "SERVER",
+        "The server: HOST:PORT, [IPV6]:PORT or unix:/PATH. Default: the environment's CALCD_SERVER, else "
+        f"{DEFAULT_SERVER}.",
+    ),
+    Option(
+        ("--timeout",),
+        "SECONDS",
+        "How long to wait for the connection, and for the server to answer: more than 0, at most "
+        f"{MAX_TIMEOUT:.0f}. Default: {DEFAULT_TIMEOUT:.0f}.",
+    ),
+    Option(("--version",), None, "Print the version, and exit."),
+    Option(("-h", "--help"), None, "Print the options and statuses, and exit."),
+)
+
+
+class ExitStatus(enum.IntEnum):
+    """What calc-client exits with: its own numbers, and those of sysexits.h and the shell."""
+
+    OK = os.EX_OK
+    DIVISION_BY_ZERO = 1
+    OPERAND_RANGE = 2
+    USAGE = os.EX_USAGE
+    BAD_LINES = os.EX_DATAERR
+    UNAVAILABLE = os.EX_UNAVAILABLE
+    INPUT_OUTPUT = os.EX_IOERR
+    TIMEOUT = os.EX_TEMPFAIL
+    CONNECTION_LOST = os.EX_PROTOCOL
+    INTERRUPTED = 128 + signal.SIGINT
+
+
+MEANINGS = {
+    ExitStatus.OK: "all is answered",
+    ExitStatus.DIVISION_BY_ZERO: "division by zero: nothing was sent",
+    ExitStatus.OPERAND_RANGE: "an operand does not fit 32 bits: nothing was sent",
+    ExitStatus.USAGE: "the command line or the expression is not understood",
+    ExitStatus.BAD_LINES: "lines were read, and at least one of them had an error",
+    ExitStatus.UNAVAILABLE: "cannot connect to the server",
+    ExitStatus.INPUT_OUTPUT: "standard input or output failed",
+    ExitStatus.TIMEOUT: "the server did not answer in time",
+    ExitStatus.CONNECTION_LOST: "the server closed the connection without an answer",
+    ExitStatus.INTERRUPTED: "interrupted by Ctrl-C",
 }
+
+_STATUS: dict[type[ClientError], ExitStatus] = {
+    DivisionByZeroError: ExitStatus.DIVISION_BY_ZERO,
+    OperandRangeError: ExitStatus.OPERAND_RANGE,
+    AddressError: ExitStatus.USAGE,
+    ExpressionError: ExitStatus.USAGE,
+    ConnectError: ExitStatus.UNAVAILABLE,
+    ServerTimeoutError: ExitStatus.TIMEOUT,
+    ConnectionLostError: ExitStatus.CONNECTION_LOST,
+}
+
+
+_WITH_VALUE = {name for option in OPTIONS if option.metavar for name in option.names}
 
 
 class UsageError(Exception):
@@ -82,7 +122,7 @@ def main() -> int:
         return _run(parse_arguments(sys.argv[1:]))
     except UsageError as error:
         _complain(f"{error}; see calc-client --help")
-        return os.EX_USAGE
+        return ExitStatus.USAGE
     except ClientError as error:
         _complain(error)
         return _STATUS[type(error)]
@@ -92,7 +132,7 @@ def main() -> int:
         return _die_of(signal.SIGINT)
     except OSError as error:
         _complain(f"standard input or output: {error.strerror}")
-        return os.EX_IOERR
+        return ExitStatus.INPUT_OUTPUT
 
 
 def parse_arguments(arguments: Iterable[str]) -> Arguments:
@@ -109,10 +149,10 @@ def parse_arguments(arguments: Iterable[str]) -> Arguments:
             continue
         name, equals, value = argument.partition("=")
         if argument in ("-h", "--help"):
-            return Arguments(information=_HELP)
+            return Arguments(information=_help())
         if argument == "--version":
             return Arguments(information=f"calc-client {__version__}\n")
-        if name not in ("--server", "--timeout"):
+        if name not in _WITH_VALUE:
             raise UsageError(f"unknown option {argument}")
         value = value if equals else next(rest, "")
         if not value:
@@ -122,6 +162,18 @@ def parse_arguments(arguments: Iterable[str]) -> Arguments:
         else:
             parsed = parsed._replace(timeout=_seconds(value))
     return parsed._replace(expression=" ".join(words)) if words else parsed
+
+
+def _help() -> str:
+    import textwrap  # noqa: PLC0415 nothing but the help needs it
+
+    options = [(" ".join((", ".join(o.names), o.metavar or "")), o.help) for o in OPTIONS]
+    lines = [
+        textwrap.fill(text, 104, initial_indent=f"  {option:17}  ", subsequent_indent=" " * 21)
+        for option, text in options
+    ]
+    statuses = [f"  {status:3}  {meaning}" for status, meaning in MEANINGS.items()]
+    return "\n".join((_USAGE, *lines, "", "exit status:", *statuses, ""))
 
 
 def _seconds(text: str) -> float:
@@ -134,7 +186,7 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _run(arguments: Arguments) -> int:
+def _run(arguments: Arguments) -> ExitStatus:
     # Were a standard descriptor closed, the connection would get its number and be read or written in its
     # place. Open for reading only, what stands in for standard output still reports that it is no use.
     while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 2:
@@ -142,19 +194,19 @@ def _run(arguments: Arguments) -> int:
     os.close(descriptor)
     if arguments.information:
         os.write(1, arguments.information.encode())
-        return os.EX_OK
+        return ExitStatus.OK
     if arguments.expression is not None:
         frame = encode(*parse(arguments.expression))
         with Client(arguments.server, arguments.timeout) as client:
             os.write(1, f"{client.exchange(frame)[0]}\n".encode())
-        return os.EX_OK
+        return ExitStatus.OK
     with Session(arguments.server, arguments.timeout) as session:
         if os.isatty(0) and os.isatty(1):
             from calcd.client import prompt  # noqa: PLC0415 readline and pathlib are for the prompt alone
 
             prompt.run(session)
-            return os.EX_OK
-        return os.EX_DATAERR if batch.run(session, 0, 1) else os.EX_OK
+            return ExitStatus.OK
+        return ExitStatus.BAD_LINES if batch.run(session, 0, 1) else ExitStatus.OK
 
 
 def _complain(problem: object) -> None:

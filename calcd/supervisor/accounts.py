@@ -12,7 +12,7 @@ from calcd.supervisor.counters import Counters
 from calcd.supervisor.log import Log
 from calcd.supervisor.strangers import looks_like, shown
 
-_ENDINGS = {
+ENDINGS = {
     report.QUIT: "quit",
     report.CLIENT_CLOSED: "closed by client",
     report.TRUNCATED: "truncated frame",
@@ -20,6 +20,9 @@ _ENDINGS = {
     report.UNKNOWN_OPERATION: "unknown operation",
     report.CONNECTION_LOST: "connection lost",
     report.DRAINED: "closed by calcd, which stops",
+}
+# At a limit or a deadline.
+CUT_OFFS = {
     report.FIRST_BYTE_TIMEOUT: "FirstByteTimeout= is over",
     report.FRAME_TIMEOUT: "FrameTimeout= is over",
     report.IDLE_TIMEOUT: "IdleTimeout= is over",
@@ -28,16 +31,6 @@ _ENDINGS = {
     report.REQUEST_LIMIT: "MaxRequests= is reached",
 }
 _GOOD_ENDINGS = frozenset({report.QUIT, report.CLIENT_CLOSED, report.DRAINED})
-_CUT_OFF = frozenset(
-    {
-        report.FIRST_BYTE_TIMEOUT,
-        report.FRAME_TIMEOUT,
-        report.IDLE_TIMEOUT,
-        report.SEND_TIMEOUT,
-        report.LIFETIME_OVER,
-        report.REQUEST_LIMIT,
-    }
-)
 # What the limits of a handler's resources come to.
 _REASONS = {
     -signal.SIGXCPU: "HandlerCpuTime= is over",
@@ -79,13 +72,15 @@ class Accounts:
         frame = b""
         if record:
             _, end, requests, received, sent, frame = report.decode(record)
-            message, ending, is_good = messages.CONNECTION_ENDED, _ENDINGS[end], end in _GOOD_ENDINGS
-            if end in _CUT_OFF:
-                message = messages.CUT_OFF
+            is_good = end in _GOOD_ENDINGS
+            if end in CUT_OFFS:
+                message, ending = messages.CUT_OFF, CUT_OFFS[end]
                 self.counters.cut_off += 1
             elif end == report.UNKNOWN_OPERATION and not requests:
-                message = messages.STRANGER
+                message, ending = messages.STRANGER, ENDINGS[end]
                 self.counters.strangers += 1
+            else:
+                message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
         elif wait_status:
             message, ending, is_good = messages.HANDLER_DIED, describe(wait_status), False
         else:

@@ -2,6 +2,8 @@
 
 A message's fields go to the journal as CALCD_NAME= beside its text, and its id as MESSAGE_ID=, by
 which a script finds all of its kind, whatever the wording: journalctl MESSAGE_ID=...
+
+What journalctl -x explains is said here too; packaging/generate.py makes the journal's catalog of it.
 """
 
 import syslog
@@ -12,123 +14,261 @@ class Message(NamedTuple):
     id: str
     priority: int
     text: str  # for str.format; each {name} is a field
+    # For who reads the journal. What is in braces is a field of the text; a newline ends a paragraph, and
+    # one that begins with a dash is an item of a list.
+    subject: str
+    meaning: str  # what has happened, and what is likely to have caused it
+    remedy: str  # what to do
 
 
 STARTED = Message(
     "e89021b31f124d2aa5d5342ca0ec06fc",
     syslog.LOG_NOTICE,
     "calcd {version} serves on {listen}",
+    subject="calcd has started",
+    meaning="The start is complete: whoever connects to {listen} is answered.",
+    remedy='Nothing needs to be done. "calc-client add 2 3" asks a first question. Where systemd '
+    'passes the sockets, "systemctl edit calcd.socket" sets other addresses; elsewhere '
+    "Listen= in calcd.conf(5) does.",
 )
 STOPPING = Message(
     "2a6d88870dfb4804a0732a2c08413232",
     syslog.LOG_NOTICE,
     "stopping: connections open: {connections}, time for them to end: {drain_time}",
+    subject="calcd has been told to stop",
+    meaning='calcd has received SIGTERM or SIGINT, most likely by "systemctl stop", by "systemctl '
+    'restart", or because the system goes down. It answers what has been asked on its '
+    "{connections} open connections, closes them, and ends.",
+    remedy="Nothing needs to be done. What is not closed within {drain_time} is cut off; DrainTime= "
+    "in calcd.conf(5) sets that time.",
 )
 ABORTING = Message(
     "093b8eaf6fbc4e1aa1ac8cc88c991950",
     syslog.LOG_WARNING,
     "stopping at once, {reason}: connections cut off: {connections}",
+    subject="calcd has stopped without waiting for its connections",
+    meaning="Connections that were still open have been cut off, {connections} in number, and may "
+    "lack their last answers. Either calcd was told to stop a second time, or the time for "
+    "them to end was over and its listener, which should have ended them, had not.",
+    remedy="If somebody is in the habit of stopping calcd twice: once is enough. If the time was "
+    "over: the machine is very busy, or the listener was stopped (SIGSTOP) or is stuck, which"
+    " is a defect.",
 )
 STOPPED = Message(
     "86cda8144572479d8396c6e7a7f05653",
     syslog.LOG_NOTICE,
     "stopped: connections served: {served}, requests answered: {requests}",
+    subject="calcd has stopped",
+    meaning="Since its start calcd has served {served} connections and answered {requests} requests.",
+    remedy='Nothing needs to be done. The lines before this one say why it was stopped; "systemctl '
+    'start calcd" starts it again, and so does the next connection where calcd.socket is '
+    "active.",
 )
 RELOADED = Message(
     "cfe299e5f54a49e0a04331a31cb8d44f",
     syslog.LOG_NOTICE,
     "reloaded: serves on {listen}",
+    subject="calcd has reloaded its configuration",
+    meaning="The settings of the configuration are in force for new connections, on {listen}. Those "
+    "that were open go on under the old ones.",
+    remedy='Nothing needs to be done. "calcd --dump-config" prints the settings.',
 )
 RELOAD_FAILED = Message(
     "3707dcf5de6143b0a1e77394a7cc20dc",
     syslog.LOG_ERR,
     "reload failed, the old settings stay in force: {reason}",
+    subject="calcd could not reload its configuration",
+    meaning="The new settings cannot be used: {reason}",
+    remedy="calcd serves on with the settings it had, so nobody is disturbed, but a restart would "
+    'fail. Mend what is said above, have "calcd --check" look at it, and "systemctl reload '
+    'calcd" again.',
 )
 NEEDS_RESTART = Message(
     "ef604bdad98743b9a1f1f5b6866b7a2c",
     syslog.LOG_WARNING,
     "{setting}= has changed, which a reload does not put in force: restart calcd for it",
+    subject="A changed setting is not in force yet",
+    meaning="{setting}= has another value in the configuration than the one that calcd was started "
+    "with. It is one of those that calcd uses at its start alone.",
+    remedy='Restart calcd when it suits: "systemctl restart calcd". With calcd.socket active, '
+    "clients that connect meanwhile wait and are answered; no connection is refused.",
 )
 CONNECTION_OPENED = Message(
     "5eb62edd4174454783f0f4a92764fdac",
     syslog.LOG_INFO,
     "connection {session} from {peer} opened, handler {handler}",
+    subject="A client has connected",
+    meaning="{peer} has connected, and is served by a process of its own, the handler {handler}; "
+    'ps(1) shows it as "calcd: serving {peer}".',
+    remedy='Nothing needs to be done. "journalctl -u calcd CALCD_SESSION={session}" shows how '
+    "connection {session} went on; the numbers begin anew when calcd starts. LogConnections= "
+    "in calcd.conf(5) says which connections are logged.",
 )
 CONNECTION_ENDED = Message(
     "4f58f8ef078a4808aecd91eae066106a",
     syslog.LOG_INFO,
     "connection {session} from {peer} ended after {duration} s: {ending}; requests: {requests}, "
     "errors: {errors}, bytes in: {received}, bytes out: {sent}",
+    subject="A connection has ended",
+    meaning="The connection of {peer} has ended after {duration} seconds and {requests} answers, "
+    "because of this: {ending}. That is one of\n"
+    "- quit, closed by client: the client had no more to ask.\n"
+    "- closed by calcd, which stops: so does a drain end idle connections.\n"
+    "- truncated frame: the client closed in the middle of a request. It was killed, or sends"
+    " something other than requests of 12 bytes.\n"
+    '- division by zero: the client asked for one. The protocol has no way to say "error", so'
+    " that calcd closes the connection instead of sending a wrong number.\n"
+    "- unknown operation: the client sent an operation other than 0 to 4. Most likely it "
+    "speaks another protocol, or sends its numbers in another byte order.\n"
+    "- connection lost: the client reset the connection or did not take its answers, or the "
+    "network failed.",
+    remedy='Where the line says "errors: 0", nothing needs to be done. Else it is the client\'s '
+    "program that needs a look, and calcd-protocol(7) tells its author what calcd expects.",
 )
 HANDLER_DIED = Message(
     "5cdfe1e29d0a4cdd9c6a9cbf85c4c9be",
     syslog.LOG_WARNING,
     "connection {session} from {peer} ended after {duration} s: its handler {handler} died: {ending}; how "
     "many requests it had answered is not known",
+    subject="The process that served a client has died",
+    meaning="The handler {handler} of {peer} did not get to its end: {ending}. Somebody has killed "
+    "it, the kernel has because memory was short, or calcd has a defect. Connections other "
+    "than this one are not affected. A handler that outlives DrainTime= when calcd stops is "
+    "killed as well, by calcd (SIGKILL).",
+    remedy='After SIGKILL, look for the kernel\'s out-of-memory killer in "journalctl -k". After an '
+    'exit status, a traceback stands nearby in "journalctl -u calcd": it belongs into a bug '
+    "report.",
 )
 REPORT_LOST = Message(
     "59b92c047d54430e8d30f5f94bdcc3e2",
     syslog.LOG_INFO,
     "connection {session} from {peer} ended after {duration} s; how is not known, because the listener died "
     "with the handler's report",
+    subject="How a connection ended is not known",
+    meaning="The connection of {peer} has ended, in all likelihood well. The listener, which would "
+    "have told how, died at the same moment, and took the report along.",
+    remedy="Nothing needs to be done for this connection. A line nearby tells of the listener's "
+    "death; see what that one explains.",
 )
 TROUBLE = Message(
     "274dce9c1a8d49f1acddae377e1c5fe4",
     syslog.LOG_WARNING,
     "new connections wait: {call} failed: {error} (times: {pauses}); open ones are served, and calcd tries "
     "again ten times a second. {remedy}",
+    subject="calcd cannot take new connections for now",
+    meaning="The system has refused calcd what a new connection takes: {call}(2) failed, {error}. "
+    "Most likely more clients are connected at the same time than the limits of the service, "
+    "or the machine's memory, have room for.",
+    remedy='{remedy} "systemctl status calcd" tells how many are connected and how many tasks there '
+    "are. Until there is room, new clients wait, and none is refused.",
 )
 CUT_OFF = Message(
     "8ec3952afe1b433d8b4ef444e7812fc2",
     syslog.LOG_NOTICE,
     "connection {session} from {peer} cut off after {duration} s: {ending}; requests: {requests}, bytes in: "
     "{received}, bytes out: {sent}",
+    subject="calcd has ended a connection at one of its limits",
+    meaning="{ending}, so calcd has closed the connection from {peer}, behind the last whole reply. Its "
+    "client connected and said nothing, was silent for too long, did not read what it had asked for, or "
+    "took more than one connection may.",
+    remedy="Nothing needs to be done if the client connects again when it has something to ask. If it is a "
+    "client that means well and is slow, raise the setting in calcd.conf(5) and reload. Many such lines from "
+    "strangers are somebody who tries to keep calcd busy: the limits are there for that.",
 )
 STRANGER = Message(
     "83d9d956117543b086dd5965d5cf9d74",
     syslog.LOG_NOTICE,
     "connection {session} from {peer} closed after {duration} s: it does not speak calcd's protocol, it sent "
     "{frame}, which looks like {looks_like}",
+    subject="Somebody spoke another protocol to calcd",
+    meaning="The first that {peer} sent, {frame}, is no request to calcd; it looks like {looks_like}. Most "
+    "likely a program was given the wrong port, or somebody tries which services this machine has.",
+    remedy="If {peer} is known, correct the address or the port it uses; calcd-protocol(7) has what calcd "
+    "understands. If it is not, and should not reach calcd at all, a firewall or IPAddressAllow= of "
+    "calcd.socket keeps it away.",
 )
 FULL = Message(
     "5a3884e21b8b4d3b9f3a56ebfcc00bb5",
     syslog.LOG_WARNING,
     "{setting} is reached: new connections wait until others end. If the machine can bear more, raise it, "
     "and TasksMax= in the unit with it",
+    subject="calcd serves as many connections as it may",
+    meaning="{setting} is reached. Who is connected is served as before; who connects now waits in the "
+    "kernel, and is served in turn as others end. None is refused before the backlog is full too. Either "
+    "there are more clients than the limit was made for, or they stay connected for longer.",
+    remedy='"journalctl -u calcd" shows whose the connections are. If they are welcome and the machine has '
+    'the memory, raise MaxConnections= in calcd.conf(5), and TasksMax= by "systemctl edit calcd.service"; '
+    "if they stay without asking anything, lower IdleTimeout=.",
 )
 NO_LONGER_FULL = Message(
     "7f904878f19e44b89c8f9f27c83f0114",
     syslog.LOG_NOTICE,
     "{setting} is no longer reached, after {duration} s: connections that were accepted meanwhile, as others "
     "ended: {affected}",
+    subject="calcd has room for new connections again",
+    meaning="For {duration} seconds {setting} was reached again and again; in that time {affected} "
+    "connections were accepted, as others ended. For ten seconds now it has not been.",
+    remedy="Nothing needs to be done if this is rare.",
 )
 SOURCE_REFUSED = Message(
     "4cf2c6fd4e524c7da2e497bd7c86a2bc",
     syslog.LOG_WARNING,
     "{source} has reached {setting}: its further connections are closed at once. If they are welcome, raise "
     "it, or name {source} in ExemptSources=",
+    subject="A source of connections has reached its limit",
+    meaning="{source} has more connections open, or makes them faster, than {setting} allows a single "
+    "source. What it has open is served; each further connection is closed as soon as it is accepted, "
+    "without a process for it. It is a program gone wrong, somebody who means harm, or many clients behind "
+    "one address.",
+    remedy="If it is a gateway or a machine of yours with many clients, name it in ExemptSources= of "
+    "calcd.conf(5), or raise the limit, and reload. Else nothing needs to be done; a firewall saves even "
+    "the little that a refused connection takes.",
 )
 SOURCE_ADMITTED = Message(
     "c21c40e92dbc4bbc91dd477368be3c96",
     syslog.LOG_NOTICE,
     "{source} keeps to {setting} again, after {duration} s: connections refused: {affected}",
+    subject="A source of connections keeps to its limit again",
+    meaning="In {duration} seconds {affected} connections from {source} were closed at once, because of "
+    "{setting}. For ten seconds now none was, or calcd has stopped or reloaded since.",
+    remedy="Nothing needs to be done.",
 )
 TOO_FEW = Message(
     "8bf4d545203b48f3880f7fa415d5e256",
     syslog.LOG_WARNING,
     "MaxConnections={wanted} takes {processes} processes, and {limit} allows {allowed}: beyond that, new "
     "connections wait although the limit is not reached. {remedy}",
+    subject="The system allows calcd fewer processes than its settings take",
+    meaning="Each connection is served by a process of its own, so MaxConnections={wanted} takes "
+    "{processes} of them in all, and {limit} allows no more than {allowed}. At that number fork(2) fails, "
+    "and new connections wait until others end.",
+    remedy='{remedy} The unit is changed by "systemctl edit calcd.service".',
 )
 LISTENER_DIED = Message(
     "6fbcdc766b394f89b2b093cd90f121a1",
     syslog.LOG_ERR,
     "the listener {listener} died: {status}; what is connected stays connected, what queues will be served "
     "by {successor}",
+    subject="The process that accepts connections has died",
+    meaning="The listener {listener} has ended although nobody had told it to: {status}. Somebody has"
+    " killed it, the kernel has because memory was short, or calcd has a defect. Another one "
+    "takes its place; who is connected stays connected, and who connects meanwhile waits.",
+    remedy="If it was once, nothing needs to be done. After SIGKILL, look for the kernel's "
+    'out-of-memory killer in "journalctl -k". After an exit status, a traceback stands nearby'
+    ' in "journalctl -u calcd": it belongs into a bug report.',
 )
 LISTENER_FAILED = Message(
     "93e018c9c8214f2c8d17ecbc96b688d4",
     syslog.LOG_ERR,
     "no new listener: {reason}; nobody accepts connections, the next try is in {delay} s",
+    subject="calcd cannot replace the process that accepts connections",
+    meaning="The listener has died, and no other one could be started: {reason}. Connections that are"
+    " open go on, but nobody accepts new ones; calcd tries again in {delay} seconds. Most "
+    "likely the machine is out of memory or processes, or the installed program is damaged, "
+    "perhaps in the middle of an upgrade.",
+    remedy='See that the installation is whole ("calc-client --version" and "calcd --check" must '
+    'work), and that there is memory and TasksMax= of the service is not reached ("systemctl '
+    'status calcd"). calcd recovers by itself.',
 )
 COUNTERS = Message(
     "2e939f4cba7b4a93909c35bdc83c6e80",
@@ -137,4 +277,10 @@ COUNTERS = Message(
     "{errors}, cut off: {cut_off}, strangers: {strangers}, refused: {refused}, limits reached: "
     "{limits_reached}, bytes in: {received}, bytes out: {sent}, reloads: {reloads}, listeners lost: "
     "{listeners_lost}",
+    subject="The sums of what calcd has done",
+    meaning="Somebody has asked for the counters by SIGUSR1. Since {since}: {served} connections "
+    "served, {errors} of them with an error, {requests} requests answered, {reloads} reloads;"
+    " {connections} connections are open.",
+    remedy="Nothing needs to be done. {listeners_lost} is the number of listeners that died and were"
+    " replaced; each has a line of its own in the journal.",
 )

@@ -25,15 +25,29 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str]) -> Options:
     """Raises Failure for a usage error; --help and --version print and exit."""
+    given = make_parser().parse_args(arguments)
+    # The daemon changes to /, and reads the file again at a reload.
+    config_file = Path(os.path.abspath(given.config)) if given.config else None
+    return Options(given.action, given.foreground, config_file, config.given_options(given))
+
+
+def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="calcd",
         description="A network calculator. Without an option that says otherwise, calcd goes to the "
         "background and returns when it serves.",
         epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,  # argparse's own text is no sentence
         allow_abbrev=False,  # an abbreviation in a unit file breaks with the next option
     )
-    parser.add_argument("--version", action="version", version=f"calcd {calcd.__version__}")
+    parser.add_argument("-h", "--help", action="help", help="Print the options and statuses, and exit.")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"calcd {calcd.__version__}",
+        help="Print the version, and exit.",
+    )
     parser.add_argument(
         "--config",
         metavar="FILE",
@@ -52,10 +66,7 @@ def parse(arguments: Sequence[str]) -> Options:
             option, action="store_const", const=option, dest="action", default="run", help=text
         )
     config.add_options(parser.add_argument_group("settings (they override the configuration's)"))
-    given = parser.parse_args(arguments)
-    # The daemon changes to /, and reads the file again at a reload.
-    config_file = Path(os.path.abspath(given.config)) if given.config else None
-    return Options(given.action, given.foreground, config_file, config.given_options(given))
+    return parser
 
 
 def _epilog() -> str:

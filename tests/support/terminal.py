@@ -4,6 +4,7 @@ import os
 import pty
 import select
 import signal
+import termios
 import time
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +16,13 @@ DEADLINE = 30.0  # seconds
 class Terminal:
     """Runs in a with statement; what the program shows is kept in shown."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], columns: int = 0) -> None:
+        """columns 0 leaves the program to guess how wide the terminal is."""
         self.shown = ""
         self._status: int | None = None
         self._pid, self._fd = pty.fork()  # makes it the controlling terminal, so that Ctrl-C works
         if self._pid == 0:
+            termios.tcsetwinsize(0, (0, columns))
             # dumb: readline sends no escape sequences.
             os.execve(command[0], command, {**environment, "TERM": "dumb"})
 

@@ -31,6 +31,7 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus"),
     *("python3-daemon", "python3-systemd"),
     *("python3-pytest", "python3-hypothesis", "gcc", "libc6-dev", "make", "procps", "iproute2"),
+    *("man-db", "manpages", "manpages-dev", "mandoc", "bash-completion", "zsh"),
 )
 # What Debian's installer does: without it localhost is not a name, and the machine has its host's.
 FINISH = "echo 127.0.0.1 localhost >$1/etc/hosts; echo debian >$1/etc/hostname"

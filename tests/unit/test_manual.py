@@ -1,41 +1,129 @@
-"""calcd(8) says what the program says."""
+"""The manual pages say what the programs say."""
 
+import argparse
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 from calcd import config
-from calcd.supervisor import messages, options
-from calcd.supervisor.failure import MEANINGS
+from calcd.client import main as client
+from calcd.client.errors import ClientError
+from calcd.supervisor import accounts, failure, messages, options
 from calcd.supervisor.messages import Message
 
-PAGE = (Path(__file__).parents[2] / "packaging/man/calcd.8").read_text()
-TEXT = PAGE.replace("\\-", "-").replace("Fl ", "-").replace(" Ns ", "")
+PAGES = ("calc-client.1", "calcd.conf.5", "calcd-protocol.7", "calcd.8")
 
 
-def test_it_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        options.parse(["--help"])
-    offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+@pytest.fixture(params=PAGES)
+def page(generated: Path, request: pytest.FixtureRequest) -> str:
+    return read(generated, request.param)
+
+
+def read(generated: Path, name: str) -> str:
+    """The page's source, its escapes and what stands between words undone."""
+    source = (generated / "man" / name).read_text()
+    for escape, character in (("\\-", "-"), ("\\(aq", "'"), ("\\&", ""), (" Ns ", ""), ("Fl ", "-")):
+        source = source.replace(escape, character)
+    return source
+
+
+def section(page: str, name: str) -> str:
+    return page.partition(f"\n.Sh {name}\n")[2].partition("\n.Sh ")[0]
+
+
+def flowing(text: str) -> str:
+    """Without line breaks."""
+    return " ".join(text.split())
+
+
+def option_names(parser: argparse.ArgumentParser) -> set[str]:
+    return set(re.findall(r"(?<![\w-])-[-a-z]+", parser.format_help()))
+
+
+def test_there_are_no_other_pages(generated: Path) -> None:
+    assert sorted(path.name for path in (generated / "man").iterdir()) == sorted(PAGES)
+
+
+def test_everything_is_filled_in(page: str) -> None:
+    assert not re.search("@[A-Z_]+@", page)
+
+
+def test_calcds_names_every_option_and_no_other(generated: Path) -> None:
+    page = read(generated, "calcd.8")
+    offered = option_names(options.make_parser())
     assert len(offered) > 10
-    assert set(re.findall(r"--[a-z-]+", TEXT)) == offered
+    calcds = re.sub("(?m)^(journalctl|systemctl) .*", "", page)  # which have options as well
+    assert set(re.findall(r"(?<![\w-])--[a-z][-a-z]*", calcds)) == offered - {"-h"}
+    assert re.findall(r"(?m)^\.It (?:-h , )?(--[-a-z]+)", section(page, "OPTIONS")) == [
+        action.option_strings[-1] for action in options.make_parser()._actions
+    ]
 
 
-def test_it_names_every_setting_and_its_default() -> None:
-    for setting in config.SETTINGS.values():
-        assert f"{setting.name}=" in TEXT
-        assert setting.default in TEXT
+def test_calc_clients_names_every_option_and_no_other(generated: Path) -> None:
+    page = read(generated, "calc-client.1")
+    offered = {name for option in client.OPTIONS for name in option.names}
+    assert set(re.findall(r"(?<![\w-])--[a-z][-a-z]*", page)) == offered - {"-h"}
+    for option in client.OPTIONS:
+        value = f" Ar {option.metavar}" if option.metavar else ""
+        assert f".It {' , '.join(option.names)}{value}\n" in section(page, "OPTIONS")
+        assert option.help in flowing(section(page, "OPTIONS"))
 
 
-def test_it_gives_every_exit_status() -> None:
-    listed = re.findall(r"^\.It (\d+)\n(.*)$", TEXT, re.MULTILINE)
-    assert dict(listed) == {str(int(status)): meaning for status, meaning in MEANINGS.items()}
+def test_it_tells_of_every_setting_all_that_the_table_does(generated: Path) -> None:
+    settings = section(read(generated, "calcd.conf.5"), "SETTINGS")
+    items = re.findall(r"(?ms)^\.It Cm (\w+)=\n(.*?)(?=^\.It|^\.El)", settings)
+    assert [name for name, _ in items] == [setting.name for setting in config.SETTINGS.values()]
+    for (_, text), setting in zip(items, config.SETTINGS.values(), strict=True):
+        assert setting.help in flowing(text)
+        assert f" Default: {setting.default or 'empty'}." in flowing(text)
+        assert ("A reload puts" in text, "needs a restart" in text) == (
+            setting.reloadable,
+            not setting.reloadable,
+        )
+        assert setting.option is None or f"Option: {setting.option}." in text
 
 
-def test_it_names_the_fields_of_a_connections_line() -> None:
+def test_it_explains_every_kind_of_value_that_a_setting_has(generated: Path) -> None:
+    page = read(generated, "calcd.conf.5")
+    used = re.findall(r"(?m)^Value: (.*)\.$", section(page, "SETTINGS"))
+    assert len(used) == len(config.SETTINGS)
+    assert set(re.findall(r"(?m)^\.It (.*)$", section(page, "VALUES"))) == set(used)
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses", "meanings"),
+    [
+        ("calcd.8", failure.ExitStatus, failure.MEANINGS),
+        ("calc-client.1", client.ExitStatus, client.MEANINGS),
+    ],
+)
+def test_it_gives_every_exit_status(
+    generated: Path, name: str, statuses: Iterable[int], meanings: Mapping[int, str]
+) -> None:
+    listed = re.findall(r"^\.It (\d+)\n(.*)$", section(read(generated, name), "EXIT STATUS"), re.MULTILINE)
+    assert dict(listed) == {str(int(status)): meanings[status] for status in statuses}
+
+
+def test_every_error_of_the_client_has_a_status() -> None:
+    assert set(client._STATUS) == set(ClientError.__subclasses__())
+
+
+def test_it_names_the_fields_of_a_connections_line(generated: Path) -> None:
     for field in re.findall(r"\{(\w+)\}", messages.CONNECTION_ENDED.text):
-        assert f"CALCD_{field.upper()}=" in TEXT
+        assert f"CALCD_{field.upper()}=" in read(generated, "calcd.8")
+
+
+def test_it_names_every_way_that_a_connection_ends(generated: Path) -> None:
+    endings = re.findall(r"(?m)^\.It\n(.*)", section(read(generated, "calcd.8"), "LOGGING"))
+    assert endings == [*accounts.ENDINGS.values(), *accounts.CUT_OFFS.values()]
+
+
+def test_the_pages_of_calcd_that_a_page_names_exist(page: str) -> None:
+    named = {".".join(reference) for reference in re.findall(r"(?m)^\.Xr (calc\S*) (\d)", page)}
+    assert named
+    assert named <= set(PAGES)
 
 
 def test_every_kind_of_message_has_an_id_of_its_own() -> None:

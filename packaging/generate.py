@@ -1,0 +1,276 @@
+"""Makes the manual pages, the shells' completions and the journal's catalog of what is said once elsewhere.
+
+usage: generate.py FOLDER
+
+Settings come from calcd.config, options from the parsers of both programs, messages from
+calcd.supervisor.messages. A row there that lacks a text which is needed here ends this program with a
+message that names it.
+"""
+
+import argparse
+import enum
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import calcd
+from calcd import config
+from calcd.client import expression
+from calcd.client import main as client
+from calcd.config import Setting
+from calcd.supervisor import accounts, failure, messages, options
+from calcd.supervisor.messages import Message
+
+SOURCES = Path(__file__).parent
+# How calcd.conf(5) calls, and explains, what the functions of calcd.config read that parse values.
+KINDS = {
+    "parse_addresses": "addresses",
+    "parse_span": "a span of time",
+    "parse_timeout": "a time limit",
+    "parse_count": "a limit",
+    "parse_backlog": "a number",
+    "parse_size": "a size",
+    "parse_networks": "networks",
+    "parse_path": "a path",
+    "str": "a name",
+    "one_of": "a word",
+}
+# What completes a value, by what the help calls it. A value that has no line here nobody can guess.
+BASH = {
+    "FILE": "_filedir",
+    "PATH": "_filedir",
+    "USER": 'COMPREPLY=($(compgen -u -- "$cur"))',
+    "GROUP": 'COMPREPLY=($(compgen -g -- "$cur"))',
+    "ADDRESS": "_@FUNCTION@_address",
+    "SERVER": "_@FUNCTION@_address",
+}
+ZSH = {
+    "FILE": "_files",
+    "PATH": "_files",
+    "USER": "_users",
+    "GROUP": "_groups",
+    "ADDRESS": "_@FUNCTION@_address",
+    "SERVER": "_@FUNCTION@_address",
+}
+
+
+class Option(NamedTuple):
+    """An option of either program."""
+
+    names: tuple[str, ...]
+    metavar: str | None  # of its value, if it takes one
+    help: str
+    choices: tuple[str, ...] = ()  # of the value
+    is_repeatable: bool = False
+    excludes: tuple[str, ...] = ()  # other options
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    for page in sorted(SOURCES.glob("man/*.in")):
+        write(folder / "man" / page.stem, fill(page.read_text(), manual_parts()))
+    for program, its_options, operations in (
+        ("calcd", options_of(options.make_parser()), ()),
+        ("calc-client", [Option(*row) for row in client.OPTIONS], tuple(expression.NAMES)),
+    ):
+        for shell, name in (("bash", f"{program}.bash"), ("zsh", f"_{program}")):
+            template = (SOURCES / f"completions/{shell}.in").read_text()
+            parts = completion_parts(program, its_options, operations)
+            write(folder / "completions" / name, fill(fill(template, parts), parts))
+    write(folder / "calcd.catalog", catalog())
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def fill(template: str, parts: Mapping[str, str]) -> str:
+    """Puts the parts where their names stand between @ and @. Raises KeyError."""
+    return re.sub("@([A-Z_]+)@", lambda match: parts[match[1]], template)
+
+
+def options_of(parser: argparse.ArgumentParser) -> list[Option]:
+    # argparse has no public way to ask for these; all that completes or documents its parsers reads them.
+    found = []
+    for action in parser._actions:
+        setting = config.SETTINGS.get(action.dest)
+        group = next((g for g in parser._mutually_exclusive_groups if action in g._group_actions), None)
+        found.append(
+            Option(
+                names=tuple(action.option_strings),
+                metavar=str(action.metavar) if action.metavar else None,
+                help=str(action.help).replace("%%", "%"),
+                choices=choices(setting) if setting else (),
+                is_repeatable=setting is not None and setting.repeatable,
+                excludes=tuple(
+                    name
+                    for a in (group._group_actions if group else ())
+                    if a != action
+                    for name in a.option_strings
+                ),
+            )
+        )
+    return found
+
+
+def choices(setting: Setting[Any]) -> tuple[str, ...]:
+    if not isinstance(setting.parse, config.one_of):
+        return ()
+    words: type[enum.StrEnum] = setting.parse.choices
+    return tuple(words)
+
+
+# Manual pages, in mdoc(7) ------------------------------------------------------------------------------
+
+
+def manual_parts() -> dict[str, str]:
+    return {
+        "VERSION": calcd.__version__,
+        "CALCD_OPTIONS": "\n".join(map(option_item, options_of(options.make_parser()))),
+        "CALCD_STATUSES": statuses(failure.MEANINGS),
+        "CLIENT_OPTIONS": "\n".join(option_item(Option(*row)) for row in client.OPTIONS),
+        "CLIENT_STATUSES": statuses(client.MEANINGS),
+        "SETTINGS": "\n".join(map(setting_item, config.SETTINGS.values())),
+        "ENDINGS": "\n".join(
+            f".It\n{prose(ending)}" for ending in (accounts.ENDINGS | accounts.CUT_OFFS).values()
+        ),
+        "EXAMPLE": literal((SOURCES / "man/example.c").read_text()),
+    }
+
+
+def option_item(option: Option) -> str:
+    flags = " , ".join("Fl " + name[1:].replace("-", "\\-") for name in option.names)
+    value = f" Ar {option.metavar}" if option.metavar else ""
+    return f".It {flags}{value}\n{prose(option.help)}"
+
+
+def setting_item(setting: Setting[Any]) -> str:
+    about = [
+        f"Value: {kind(setting)}.",
+        f"Default: {setting.default or 'empty'}.",
+        "A reload puts a change in force." if setting.reloadable else "A change needs a restart.",
+    ]
+    if setting.option:
+        about.append(f"Option: {setting.option}.")
+    return f".It Cm {setting.name}=\n{prose(setting.help)}\n.Pp\n{prose(' '.join(about))}"
+
+
+def kind(setting: Setting[Any]) -> str:
+    parse = setting.parse
+    name = getattr(parse, "__qualname__", type(parse).__name__).partition(".")[0]
+    if name not in KINDS:
+        sys.exit(
+            f"{setting.name}= is read by {name}: give that a name in KINDS of {__file__}, and explain it "
+            f"under VALUES in {SOURCES}/man/calcd.conf.5.in"
+        )
+    return KINDS[name]
+
+
+def statuses(meanings: Mapping[Any, str]) -> str:
+    return "\n".join(f".It {status:d}\n{prose(meaning)}" for status, meaning in meanings.items())
+
+
+def prose(text: str) -> str:
+    """Text, each sentence on a line of its own."""
+    sentences = re.sub(r"(?<=[.?!]) +", "\n", literal(text).replace("\\-", "-"))
+    # An option is for copying; other hyphens may be breaking points of a line.
+    return re.sub(r"(?<![\w-])-[\w-]*", lambda option: option[0].replace("-", "\\-"), sentences)
+
+
+def literal(text: str) -> str:
+    """Text as it is: groff_char(7) says which characters mean others in a manual page."""
+    for character, escape in {
+        "\\": "\\e",
+        "-": "\\-",
+        "'": "\\(aq",
+        "`": "\\(ga",
+        "^": "\\(ha",
+        "~": "\\(ti",
+    }.items():
+        text = text.replace(character, escape)
+    return re.sub(r"^\.", r"\\&.", text.rstrip("\n"), flags=re.MULTILINE)
+
+
+# Completions -------------------------------------------------------------------------------------------
+
+
+def completion_parts(
+    program: str, its_options: Sequence[Option], operations: Sequence[str]
+) -> dict[str, str]:
+    with_value = [option for option in its_options if option.metavar]
+    specs = [spec for option in its_options for spec in zsh_options(option)]
+    if operations:
+        specs.append(f"'1:operation:({' '.join(operations)})'")
+    return {
+        "PROGRAM": program,
+        "FUNCTION": program.replace("-", "_"),
+        "OPERATIONS": " ".join(operations),
+        "OPTIONS": " ".join(name for option in its_options for name in option.names),
+        "WITH_VALUE": " | ".join(name for option in with_value for name in option.names),
+        "BASH_VALUES": "\n".join(map(bash_value, with_value)),
+        "ZSH_ARGUMENTS": " \\\n".join(f"    {spec}" for spec in specs),
+    }
+
+
+def bash_value(option: Option) -> str:
+    words = f"COMPREPLY=($(compgen -W '{' '.join(option.choices)}' -- \"$cur\"))" if option.choices else ""
+    action = words or BASH.get(str(option.metavar), ":")
+    return f"        {' | '.join(option.names)}) {action}; return ;;"
+
+
+def zsh_options(option: Option) -> Iterator[str]:
+    """For _arguments: zshcompsys(1)."""
+    about = option.help.partition(". ")[0].rstrip(".")
+    about = re.sub(r"([][\\:])", r"\\\1", about).replace("'", "'\\''")
+    for name in option.names:
+        others = [other for other in (*option.names, *option.excludes) if other != name]
+        excludes = "*" if option.is_repeatable else f"({' '.join(others)})" if others else ""
+        value = ""
+        if option.metavar:
+            action = f"({' '.join(option.choices)})" if option.choices else ZSH.get(option.metavar, " ")
+            value = f":{option.metavar}:{action}"
+        yield f"'{excludes}{name}{'=' if value else ''}[{about}]{value}'"
+
+
+# The journal's catalog ---------------------------------------------------------------------------------
+
+
+def catalog() -> str:
+    """https://systemd.io/CATALOG"""
+    rows = [value for value in vars(messages).values() if isinstance(value, Message)]
+    return "\n".join(map(entry, rows))
+
+
+def entry(message: Message) -> str:
+    names = re.findall(r"\{(\w+)\}", message.text)
+    fields = {name: f"@CALCD_{name.upper()}@" for name in names}
+    paragraphs = [
+        textwrap.fill(
+            line.format_map(fields),
+            76,
+            subsequent_indent="  " if line.startswith("- ") else "",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for text in (message.meaning, "\n" + message.remedy)
+        for line in text.split("\n")
+    ]
+    return "\n".join(
+        (
+            f"-- {message.id}",
+            f"Subject: {message.subject}",
+            "Defined-By: calcd",
+            "Documentation: man:calcd(8)",
+            "",
+            *paragraphs,
+            "",
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
