@@ -201,16 +201,20 @@ def format_count(count: float) -> str:
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-def parse_size(text: str) -> float:
+MEMORY_MIN = 16 << 20
+
+
+def parse_memory(text: str) -> float:
     """Bytes, or K, M and G of them to the base of 1024 (systemd's), or infinity for no limit."""
     if text == INFINITY:
         return math.inf
     size = re.fullmatch("([0-9]{1,13})([KMG]?)", text)
-    if size is None or not 1 <= int(size[1]) * _SIZES[size[2]] <= 1 << 40:
-        raise ValueError(
-            f"{text!r} is not a size: write bytes, or 64K, 64M, 1G (up to 1024G), or {INFINITY} for no limit"
-        )
-    return int(size[1]) * _SIZES[size[2]]
+    if size is None:
+        raise ValueError(f"{text!r} is not a size: write 64M or 1G, or {INFINITY} for no limit")
+    memory = int(size[1]) * _SIZES[size[2]]
+    if not MEMORY_MIN <= memory <= 1 << 40:
+        raise ValueError(f"{text!r} is out of range: 16M is the least that calcd runs in, and 1024G the most")
+    return memory
 
 
 def format_size(size: float) -> str:
@@ -493,18 +497,18 @@ class Config:
             default="1h",
             reloadable=True,
             help="The processor time that a connection's handler may take, in whole seconds; the kernel "
-            "kills it then. An hour is ten thousand million pipelined requests.",
+            "kills it then. In an hour it answers ten thousand million pipelined requests.",
         )
     )
     handler_memory: float = row(
         Setting(
             name="HandlerMemory",
-            parse=parse_size,
+            parse=parse_memory,
             format=format_size,
             default="64M",
             reloadable=True,
             help="The memory that a connection's handler may allocate (RLIMIT_DATA), and the listener with "
-            "it. A handler takes 8M.",
+            "it. They take 8M, most of it shared.",
         )
     )
     drain_time: float = row(

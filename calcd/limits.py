@@ -45,3 +45,6 @@ class Limits:
         """given has a number, or the text of one, for each of NAMES, and may have more."""
         for name in self.NAMES:
             setattr(self, name, float(given[name]))
+
+
+NO_LIMITS = Limits(dict.fromkeys(Limits.NAMES, float("inf")))

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import _signal
 import os
-from _signal import SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1
+from _signal import SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGXCPU
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import FrameType
 
-__all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1"]
+__all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1", "SIGXCPU"]
 
 
 class SignalPipe:
@@ -48,6 +48,10 @@ def unblock_all() -> None:
 
 def block_only(numbers: Iterable[int]) -> None:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, numbers)
+
+
+def block(numbers: Iterable[int]) -> None:
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, numbers)
 
 
 def handle(number: int, action: Callable[[int, FrameType | None], None]) -> None:

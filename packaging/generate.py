@@ -32,7 +32,7 @@ KINDS = {
     "parse_timeout": "a time limit",
     "parse_count": "a limit",
     "parse_backlog": "a number",
-    "parse_size": "a size",
+    "parse_memory": "a size",
     "parse_networks": "networks",
     "parse_path": "a path",
     "str": "a name",

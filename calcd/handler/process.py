@@ -13,6 +13,7 @@ from resource import RLIM_INFINITY, RLIMIT_CPU, RLIMIT_DATA, getrlimit, setrlimi
 from calcd import signals
 from calcd.handler.report import EXIT_NO_MEMORY, encode
 from calcd.handler.session import Session
+from calcd.limits import NO_LIMITS
 from calcd.protocol.answers import QUIT, REQUEST
 
 TYPE_CHECKING = False
@@ -32,19 +33,17 @@ _REHEARSALS = 32
 class Handler:
     """Made by the listener before its first fork; run() in every fork."""
 
-    __slots__ = ("_inherited", "_lifetime", "_reports", "_resources", "_session", "_title", "prepare")
+    __slots__ = ("_inherited", "_lifetime", "_reports", "_session", "_title", "prepare")
 
     def __init__(self, reports: int, title: Title, inherited: Sequence[int], limits: Limits) -> None:
         """reports is the pipe that reports go to, inherited the listener's other file descriptors: what the
         list holds at the time of a fork."""
         self._session = Session(limits)
         self.prepare = self._session.prepare
-        self._title = title
-        self._lifetime = limits.connection_lifetime
-        self._resources = _resource_limits(limits)
-        self._rehearse()
         self._reports = reports
+        self._title = title
         self._inherited = inherited
+        self._lifetime = None if limits.connection_lifetime == math.inf else limits.connection_lifetime
         # Blocked in the listener: in a handler it comes through as soon as run() lets it.
         signals.handle(signals.SIGTERM, self._session.drain)
 
@@ -58,11 +57,6 @@ class Handler:
         status = os.EX_SOFTWARE
         try:
             signals.unblock_all()
-            for which, limit in self._resources:
-                setrlimit(which, limit)
-            if self._lifetime != math.inf:
-                signals.handle(signals.SIGALRM, self._session.drain)
-                setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
             self._serve(connection, peer)
             status = os.EX_OK
         except MemoryError:
@@ -76,6 +70,9 @@ class Handler:
         # A listening socket kept here would hold its port for as long as the connection lasts.
         for fd in self._inherited:
             close(fd)
+        if self._lifetime is not None:
+            signals.handle(signals.SIGALRM, self._session.drain)
+            setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
         self._title.set(b"calcd: serving " + peer)
         outcome = self._session.serve(connection)
         try:
@@ -83,35 +80,34 @@ class Handler:
         except BrokenPipeError:  # listener and supervisor are gone: nobody to tell
             pass
 
-    def _rehearse(self) -> None:
-        """Serves a few connections to nobody: a fork finds its code as the interpreter has adapted it.
 
-        From Python 3.11 on (PEP 659), code that has run some times is rewritten to look for things where
-        they were before. A handler that has to look everywhere touches 16 pages of memory more.
-        """
-        self._inherited = ()
-        self._reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        for _ in range(_REHEARSALS):
-            # Of packets, so that each read gets one request: a client that waits for every answer.
-            client, connection = socketpair(AF_UNIX, SOCK_SEQPACKET)
-            for oper in range(QUIT + 1):
-                client.send(REQUEST.pack(oper, 6, 7))
-            self._serve(connection.detach(), b"nobody")
-            client.close()
-        os.close(self._reports)
+def rehearse(title: Title) -> None:
+    """Serves a few connections to nobody: a fork finds its code as the interpreter has adapted it.
+
+    From Python 3.11 on (PEP 659), code that has run some times is rewritten to look for things where they
+    were before. A handler that has to look everywhere touches 16 pages of memory more.
+    """
+    reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    handler = Handler(reports, title, (), NO_LIMITS)
+    for _ in range(_REHEARSALS):
+        # Of packets, so that each read gets one request: a client that waits for every answer.
+        client, connection = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        for oper in range(QUIT + 1):
+            client.send(REQUEST.pack(oper, 6, 7))
+        handler._serve(connection.detach(), b"nobody")
+        client.close()
+    os.close(reports)
 
 
-def _resource_limits(limits: Limits) -> list[tuple[int, tuple[int, int]]]:
-    """The arguments of setrlimit(2) for a handler; what it has inherited that is less stays."""
-    wanted = []
-    # At the soft limit of processor time the kernel sends SIGXCPU, which the log can tell from a SIGKILL
-    # of somebody's; so the hard one is a second later.
-    for which, limit, margin in (
-        (RLIMIT_CPU, limits.handler_cpu_time, 1),
-        (RLIMIT_DATA, limits.handler_memory, 0),
-    ):
-        _, hard = getrlimit(which)
-        if limit != math.inf and (hard == RLIM_INFINITY or limit + margin <= hard):
-            soft = math.ceil(limit)
-            wanted.append((which, (soft, soft + margin)))
-    return wanted
+def restrict(limits: Limits) -> None:
+    """Limits the resources of the caller's handlers: for the listener, whose forks inherit it at no cost.
+
+    Their processor time is their own, and its limit is the listener's as well, whose own time has none: so
+    it keeps SIGXCPU blocked, until run() lets the signal through in a handler. What the listener has
+    inherited that is less stays.
+    """
+    signals.block((signals.SIGXCPU,))
+    for which, limit in ((RLIMIT_CPU, limits.handler_cpu_time), (RLIMIT_DATA, limits.handler_memory)):
+        soft, hard = getrlimit(which)
+        if limit != math.inf and (soft == RLIM_INFINITY or limit < soft):
+            setrlimit(which, (math.ceil(limit), hard))

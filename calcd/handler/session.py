@@ -28,7 +28,7 @@ from calcd.borrowed import BorrowedSocket
 from calcd.handler import report
 from calcd.protocol import answers
 from calcd.protocol.answers import answer
-from calcd.timeouts import limit_receive, limit_send, timeval
+from calcd.timeouts import FOR_EVER, limit_receive, limit_send, timeval
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,10 +63,12 @@ class Session:
         "_cut_off",
         "_drained_by",
         "_frame_due",
+        "_is_stretched",
         "_limits",
         "_patience",
         "_pending",
         "_period",
+        "_quota",
         "_requests",
         "_timevals",
         "_waited",
@@ -83,8 +85,10 @@ class Session:
         self._pending = b""  # a request whose rest has not arrived; at the end, one that had no answer
         self._frame_due = 0.0  # time.monotonic() by which it has to
         self._period = self._patience  # seconds: the receive timeout in force
+        self._is_stretched = False  # that is another one than at first
         self._waited = 0.0  # seconds that the client has been silent, before the read in hand
         self._requests = 0  # answered
+        self._quota = None if limits.max_requests == FOR_EVER else int(limits.max_requests)
 
     def prepare(self, connection: int) -> None:
         """Sets the first deadlines. Called before the fork, where it costs no page of memory."""
@@ -130,11 +134,12 @@ class Session:
                 if len(data) == size:
                     size = _LARGE_READ
                 ending = self._take(data)
-            ending = ending or self._cut_off
-            if ending == report.SEND_TIMEOUT:
-                self._reset()
-            elif ending not in _ENDED_BY_CLIENT:
+            if ending not in _ENDED_BY_CLIENT:
+                ending = ending or self._cut_off
                 self._linger()
+        except BlockingIOError:  # a write's: the time to send is over
+            ending = report.SEND_TIMEOUT
+            self._reset()
         except OSError:  # a reset, a time-out of the network's: whatever it is, the connection is gone
             ending = report.CONNECTION_LOST
         self._connection = -1
@@ -147,52 +152,49 @@ class Session:
         if old:
             data = old + data
             self._pending = b""
+        if self._is_stretched:
+            self._stretch(None)
         rest = len(data) % _REQUEST_SIZE
         whole = len(data) - rest
         if whole:
-            ending = self._answer(data, whole)
-            if ending:
-                return ending
+            is_last = False
+            if self._quota is not None and self._requests + whole // _REQUEST_SIZE >= self._quota:
+                whole = (self._quota - self._requests) * _REQUEST_SIZE
+                is_last = True
+            replies, stop = answer(data if whole == len(data) else memoryview(data)[:whole])
+            if len(replies) == _REPLY_SIZE:
+                write(self._connection, replies)
+                self._requests += 1
+            elif replies:
+                self._send(replies)
+            if stop is not None:
+                return self._stop(stop, data[len(replies) // _REPLY_SIZE * _REQUEST_SIZE :])
+            if is_last:
+                return report.REQUEST_LIMIT
         if rest:
             self._pending = data[whole:]
             return self._await_rest(is_new=whole > 0 or not old)
-        self._waited = 0.0
-        if self._period != self._patience:
-            self._limit_receive(self._patience)
         return 0
 
-    def _answer(self, data: bytes, whole: int) -> int:
-        """Answers the requests in the first whole bytes of data; returns how the connection ends, or 0."""
-        left = self._limits.max_requests - self._requests
-        is_last = whole >= left * _REQUEST_SIZE
-        if is_last:
-            whole = int(left) * _REQUEST_SIZE
-        replies, stop = answer(data if whole == len(data) else memoryview(data)[:whole])
-        if replies and not self._send(replies):
-            return report.SEND_TIMEOUT
-        if stop is None:
-            return report.REQUEST_LIMIT if is_last else 0
-        end = (len(replies) // _REPLY_SIZE + 1) * _REQUEST_SIZE
+    def _send(self, replies: bytes) -> None:
+        """Raises BlockingIOError when the client does not make room for all of them in time."""
+        due = time.monotonic() + self._limits.send_timeout
+        before = self._requests
+        sent = 0
+        while sent < len(replies):
+            # In part when the time is over, or when a signal came while the client did not read.
+            if sent and time.monotonic() >= due:
+                raise BlockingIOError
+            sent += write(self._connection, memoryview(replies)[sent:])
+            self._requests = before + sent // _REPLY_SIZE
+
+    def _stop(self, stop: int, unanswered: bytes) -> int:
+        """The protocol ends the connection: one of answers.STOP_*, at the beginning of unanswered."""
         if stop != answers.STOP_QUIT:
-            self._pending = data[end - _REQUEST_SIZE : end]
-        elif len(data) > end:
+            self._pending = unanswered[:_REQUEST_SIZE]
+        elif len(unanswered) > _REQUEST_SIZE:
             self._linger()  # something follows the quit: it is not looked at, and must not reset the replies
         return _ENDINGS[stop]
-
-    def _send(self, replies: bytes) -> bool:
-        """False when the client has not made room for all of them in time."""
-        # A lone reply goes or does not. More than that may go in part, and the rest has the rest of the time.
-        due = time.monotonic() + self._limits.send_timeout if len(replies) > _REPLY_SIZE else 0.0
-        sent = 0
-        try:
-            sent = write(self._connection, replies)
-            # The time is over; or a signal came while the client did not read.
-            while sent < len(replies) and time.monotonic() < due:
-                sent += write(self._connection, memoryview(replies)[sent:])
-        except BlockingIOError:
-            pass
-        self._requests += sent // _REPLY_SIZE
-        return sent == len(replies)
 
     def _await_rest(self, is_new: bool) -> int:
         """A request has arrived in part: it has a deadline, or it is none; returns as _take()."""
@@ -203,10 +205,8 @@ class Session:
         now = time.monotonic()
         if is_new:
             self._frame_due = now + self._limits.frame_timeout
-            if self._period != self._patience:
-                self._limit_receive(self._patience)
         elif now < self._frame_due:
-            self._limit_receive(self._frame_due - now)
+            self._stretch(self._frame_due - now)
         else:
             return report.FRAME_TIMEOUT
         return 0
@@ -225,8 +225,17 @@ class Session:
                 left, ending = self._limits.first_byte_timeout - self._waited, report.FIRST_BYTE_TIMEOUT
         if left <= 0:
             return ending
-        self._limit_receive(left)
+        self._stretch(left)
         return 0
+
+    def _stretch(self, seconds: float | None) -> None:
+        """The next read may wait for so long; None for the first deadline again."""
+        self._is_stretched = seconds is not None
+        if seconds is None:
+            seconds = self._patience
+            self._waited = 0.0
+        self._period = seconds
+        self._limit_receive(seconds)
 
     def _waits_on(self, drained_by: float) -> bool:
         """While draining, a client is waited for that is owed an answer, or has just connected and is about
@@ -267,5 +276,4 @@ class Session:
 
     def _limit_receive(self, seconds: float) -> None:
         """Lets a read(2) that waits fail with EAGAIN after so many seconds, from now on."""
-        self._period = seconds
         limit_receive(self._connection, timeval(seconds))

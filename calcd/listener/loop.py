@@ -20,7 +20,7 @@ import time
 from select import EPOLLIN, EPOLLOUT, epoll
 
 from calcd import signals
-from calcd.handler.process import Handler
+from calcd.handler.process import Handler, rehearse
 from calcd.handler.report import Inbox
 from calcd.listener import events, peers
 from calcd.listener.admission import ADMITTED, FULL, Admission
@@ -122,6 +122,7 @@ class Listener:
             signals,
             self._epoll.fileno(),
         ]
+        rehearse(title)
         self._handler = Handler(reports_for_handlers, title, self._not_for_handlers, limits)
 
     def run(self) -> None:

@@ -6,6 +6,7 @@ import sys
 from _socket import socket
 
 from calcd import signals
+from calcd.handler.process import restrict
 from calcd.limits import Limits
 from calcd.listener.loop import SIGNALS, Listener
 from calcd.listener.signalfd import open_signalfd
@@ -23,6 +24,8 @@ def main() -> int:
     # the kernel to a process group that lost its last tie to a session and has a stopped member.
     signals.ignore((signals.SIGINT, signals.SIGHUP, signals.SIGUSR1))
     signalfd = open_signalfd(SIGNALS)
+    limits = Limits(given)
+    restrict(limits)
     listener = Listener(
         sockets=[socket(fileno=int(fd)) for fd in given["sockets"].split(",")],
         supervisor=socket(fileno=int(given["supervisor"])),
@@ -30,7 +33,7 @@ def main() -> int:
         signals=signalfd,
         has_successor=given["has_successor"] == "1",
         drain_time=float(given["drain_time"]),
-        limits=Limits(given),
+        limits=limits,
         sources=Sources(given["exempt"].split(",") if given["exempt"] else ()),
         title=title,
     )

@@ -242,10 +242,23 @@ def receive_some(connection: socket.socket, replies: int) -> None:
         missing -= received
 
 
+def test_handlers_have_the_limits_that_are_set(folder: Path) -> None:
+    with calcd_with(folder, "HandlerCpuTime=90s\nHandlerMemory=32M") as calcd, calcd.connect() as connection:
+        assert ask(connection, ADD, 20, 22) == 42
+        (handler,) = calcd.handlers
+        limits = Path(f"/proc/{handler.pid}/limits").read_text()
+        assert re.search(r"(?m)^Max cpu time +90 ", limits)
+        assert re.search(r"(?m)^Max data size +33554432 ", limits)
+
+
 def test_a_handler_that_takes_too_much_memory_ends_and_the_others_do_not(folder: Path) -> None:
-    with calcd_with(folder, "HandlerMemory=64K") as calcd:  # less than it has already: it gets no more
+    with calcd_with(folder, "") as calcd:
         calcd.expected.append(DIED)
         with calcd.connect() as connection:
+            assert ask(connection, ADD, 20, 22) == 42
+            (handler,) = calcd.handlers
+            # No client can have a handler take much; so this one gets less than it has already.
+            subprocess.run(["prlimit", f"--pid={handler.pid}", "--data=65536"], check=True)
             connection.sendall(QUESTION * 20_000)
             with contextlib.suppress(ConnectionResetError):
                 while connection.recv(65536):
