@@ -1,5 +1,7 @@
 """make install and make uninstall."""
 
+import re
+
 import pytest
 from system.machine import COPY, COPY_TREE, Machine
 
@@ -65,3 +67,11 @@ def test_install_names_the_packages_that_are_missing(machine: Machine, tree: str
     assert refused.returncode != 0
     assert "apt-get install python3-daemon python3-systemd" in refused.stderr
     assert machine.output("ls /tmp") == machine.output("ls /tmp --ignore=none")
+
+
+def test_the_pages_that_its_manual_pages_name_exist(installed: Machine) -> None:
+    pages = installed.output("cat /usr/share/man/man?/calc*")
+    named = set(re.findall(r"(?m)^\.Xr (\S+) (\d)", pages))
+    assert named >= {("calcd", "8"), ("calcd-protocol", "7"), ("journalctl", "1"), ("tcp", "7")}
+    found = [installed.run(f"man -w {number} {name}", check=False).stdout for name, number in named]
+    assert "" not in found
