@@ -239,16 +239,16 @@ def catalog() -> str:
 
 
 def entry(message: Message) -> str:
-    names = re.findall(r"\{(\w+)\}", message.text)
-    fields = {name: f"@CALCD_{name.upper()}@" for name in names}
+    fields = {name: f"@CALCD_{name.upper()}@" for name in re.findall(r"\{(\w+)\}", message.text)}
+    # Filled in afterwards: most values are no longer than the names in braces, and the lines come out even.
     paragraphs = [
         textwrap.fill(
-            line.format_map(fields),
+            line,
             76,
             subsequent_indent="  " if line.startswith("- ") else "",
             break_long_words=False,
             break_on_hyphens=False,
-        )
+        ).format_map(fields)
         for text in (message.meaning, "\n" + message.remedy)
         for line in text.split("\n")
     ]
