@@ -13,6 +13,12 @@ OTHERS = (
 LISTING = (
     f"find / -xdev '(' -path {' -o -path '.join(OTHERS)} ')' -prune -o -printf '%M %u %g %p %l\\n' | sort"
 )
+# What the shells find by themselves, wherever it was installed.
+ZSH_COMPLETIONS = "autoload -U compinit; compinit -D -u; print $_comps[calcd] $_comps[calc-client]"
+BASH_COMPLETIONS = (
+    ". /usr/share/bash-completion/bash_completion; "
+    "for program in calcd calc-client; do __load_completion $program; complete -p $program; done"
+)
 USERS = "cat /etc/passwd /etc/group /etc/shadow /etc/gshadow"
 
 
@@ -36,7 +42,13 @@ def test_uninstall_leaves_nothing_of_what_install_and_use_put_there(
         f"{prefix}/bin/calcd",
         f"{prefix}/bin/calc-client",
     ]
+    pages = machine.output("man -w calcd calc-client calcd.conf calcd-protocol").splitlines()
+    assert [page.startswith(f"{prefix}/") for page in pages] == [True] * 4
+    assert machine.output(f"zsh -fc '{ZSH_COMPLETIONS}'").split() == ["_calcd", "_calc-client"]
+    assert machine.output(BASH_COMPLETIONS).count("complete -F _calc") == 2
+    assert "calcd has started" in machine.output("journalctl -x -u calcd --no-pager")
     machine.run(f"{make} uninstall")
+    assert machine.run("journalctl --list-catalog | grep calcd", check=False).stdout == ""
     assert machine.run("pgrep -a calcd", check=False).stdout == ""
     after = machine.output(f"{LISTING}; {USERS}").splitlines()
     assert set(after) ^ set(before) == set()
