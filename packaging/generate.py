@@ -245,20 +245,19 @@ def catalog() -> str:
     return "\n".join(map(entry, rows))
 
 
+def wrap(line: str) -> str:
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(line, 76, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
 def entry(message: Message) -> str:
-    names = re.findall(r"\{(\w+)\}", message.text)
-    fields = {name: f"@CALCD_{name.upper()}@" for name in names}
-    paragraphs = [
-        textwrap.fill(
-            line.format_map(fields),
-            76,
-            subsequent_indent="  " if line.startswith("- ") else "",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for text in (message.meaning, "\n" + message.remedy)
-        for line in text.split("\n")
-    ]
+    fields = {name: f"@CALCD_{name.upper()}@" for name in re.findall(r"\{(\w+)\}", message.text)}
+    lines = f"{message.meaning}\n\n{message.remedy}".split("\n")
+    try:
+        # Filled in afterwards: a value is about as long as the name in braces, and the lines come out even.
+        explanation = "\n".join(wrap(line) for line in lines).format_map(fields)
+    except KeyError as error:
+        sys.exit(f"the message {message.subject!r} is explained with {error}, which is no field of its text")
     return "\n".join(
         (
             f"-- {message.id}",
@@ -266,7 +265,7 @@ def entry(message: Message) -> str:
             "Defined-By: calcd",
             "Documentation: man:calcd(8)",
             "",
-            *paragraphs,
+            explanation,
             "",
         )
     )

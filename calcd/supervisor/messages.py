@@ -37,8 +37,8 @@ STOPPING = Message(
     "stopping: connections open: {connections}, time for them to end: {drain_time}",
     subject="calcd has been told to stop",
     meaning='calcd has received SIGTERM or SIGINT, most likely by "systemctl stop", by "systemctl '
-    'restart", or because the system goes down. It answers what has been asked on its '
-    "{connections} open connections, closes them, and ends.",
+    'restart", or because the system goes down. It answers what has been asked, closes its '
+    "connections, and ends. Connections open at this time: {connections}.",
     remedy="Nothing needs to be done. What is not closed within {drain_time} is cut off; DrainTime= "
     "in calcd.conf(5) sets that time.",
 )
@@ -47,9 +47,9 @@ ABORTING = Message(
     syslog.LOG_WARNING,
     "stopping at once, {reason}: connections cut off: {connections}",
     subject="calcd has stopped without waiting for its connections",
-    meaning="Connections that were still open have been cut off, {connections} in number, and may "
-    "lack their last answers. Either calcd was told to stop a second time, or the time for "
-    "them to end was over and its listener, which should have ended them, had not.",
+    meaning="Connections that were still open have been cut off, and may lack their last answers. "
+    "Their number: {connections}. Either calcd was told to stop a second time, or the time "
+    "for them to end was over and its listener, which should have ended them, had not.",
     remedy="If somebody is in the habit of stopping calcd twice: once is enough. If the time was "
     "over: the machine is very busy, or the listener was stopped (SIGSTOP) or is stuck, which"
     " is a defect.",
@@ -59,10 +59,10 @@ STOPPED = Message(
     syslog.LOG_NOTICE,
     "stopped: connections served: {served}, requests answered: {requests}",
     subject="calcd has stopped",
-    meaning="Since its start calcd has served {served} connections and answered {requests} requests.",
-    remedy='Nothing needs to be done. The lines before this one say why it was stopped; "systemctl '
-    'start calcd" starts it again, and so does the next connection where calcd.socket is '
-    "active.",
+    meaning="All connections have ended, and so has calcd. Since its start it has served {served} of "
+    "them; requests answered: {requests}.",
+    remedy='Nothing needs to be done. "systemctl start calcd" starts it again, and so does the next '
+    "connection where calcd.socket is active.",
 )
 RELOADED = Message(
     "cfe299e5f54a49e0a04331a31cb8d44f",
@@ -110,20 +110,20 @@ CONNECTION_ENDED = Message(
     "connection {session} from {peer} ended after {duration} s: {ending}; requests: {requests}, "
     "errors: {errors}, bytes in: {received}, bytes out: {sent}",
     subject="A connection has ended",
-    meaning="The connection of {peer} has ended after {duration} seconds and {requests} answers, "
-    "because of this: {ending}. That is one of\n"
+    meaning="{peer} was connected for {duration} seconds. Requests answered: {requests}. How it "
+    "ended: {ending}. A connection ends by one of these:\n"
     "- quit, closed by client: the client had no more to ask.\n"
-    "- closed by calcd, which stops: so does a drain end idle connections.\n"
+    "- closed by calcd, which stops: it was idle, or had got its answers, when calcd was "
+    "stopped.\n"
     "- truncated frame: the client closed in the middle of a request. It was killed, or sends"
     " something other than requests of 12 bytes.\n"
     '- division by zero: the client asked for one. The protocol has no way to say "error", so'
     " that calcd closes the connection instead of sending a wrong number.\n"
     "- unknown operation: the client sent an operation other than 0 to 4. Most likely it "
     "speaks another protocol, or sends its numbers in another byte order.\n"
-    "- connection lost: the client reset the connection or did not take its answers, or the "
-    "network failed.",
-    remedy='Where the line says "errors: 0", nothing needs to be done. Else it is the client\'s '
-    "program that needs a look, and calcd-protocol(7) tells its author what calcd expects.",
+    "- connection lost: the client reset the connection, or the network failed.",
+    remedy="After the first two kinds, nothing needs to be done. After the others it is the client's"
+    " program that needs a look; calcd-protocol(7) tells its author what calcd expects.",
 )
 HANDLER_DIED = Message(
     "5cdfe1e29d0a4cdd9c6a9cbf85c4c9be",
@@ -278,9 +278,11 @@ COUNTERS = Message(
     "{limits_reached}, bytes in: {received}, bytes out: {sent}, reloads: {reloads}, listeners lost: "
     "{listeners_lost}",
     subject="The sums of what calcd has done",
-    meaning="Somebody has asked for the counters by SIGUSR1. Since {since}: {served} connections "
-    "served, {errors} of them with an error, {requests} requests answered, {reloads} reloads;"
-    " {connections} connections are open.",
-    remedy="Nothing needs to be done. {listeners_lost} is the number of listeners that died and were"
-    " replaced; each has a line of its own in the journal.",
+    meaning="Somebody has asked for the counters, by SIGUSR1. All but the connections open now "
+    "({connections}) are sums since calcd was started, at {since}: connections served that "
+    "have ended ({served}), those of them that did not end well ({errors}), requests answered"
+    " ({requests}), reloads ({reloads}), and listeners, the processes that accept "
+    "connections, that have died and were replaced ({listeners_lost}).",
+    remedy="Nothing needs to be done. Where errors or lost listeners are many: each has a line of "
+    "its own in the journal, and an explanation there.",
 )

@@ -1,5 +1,7 @@
 """make install and make uninstall."""
 
+import re
+
 import pytest
 from system.machine import COPY, COPY_TREE, Machine
 
@@ -10,6 +12,12 @@ OTHERS = (
 )
 LISTING = (
     f"find / -xdev '(' -path {' -o -path '.join(OTHERS)} ')' -prune -o -printf '%M %u %g %p %l\\n' | sort"
+)
+# What the shells find by themselves, wherever it was installed.
+ZSH_COMPLETIONS = "autoload -U compinit; compinit -D -u; print $_comps[calcd] $_comps[calc-client]"
+BASH_COMPLETIONS = (
+    ". /usr/share/bash-completion/bash_completion; "
+    "for program in calcd calc-client; do __load_completion $program; complete -p $program; done"
 )
 USERS = "cat /etc/passwd /etc/group /etc/shadow /etc/gshadow"
 
@@ -34,7 +42,13 @@ def test_uninstall_leaves_nothing_of_what_install_and_use_put_there(
         f"{prefix}/bin/calcd",
         f"{prefix}/bin/calc-client",
     ]
+    pages = machine.output("man -w calcd calc-client calcd.conf calcd-protocol").splitlines()
+    assert [page.startswith(f"{prefix}/") for page in pages] == [True] * 4
+    assert machine.output(f"zsh -fc '{ZSH_COMPLETIONS}'").split() == ["_calcd", "_calc-client"]
+    assert machine.output(BASH_COMPLETIONS).count("complete -F _calc") == 2
+    assert "calcd has started" in machine.output("journalctl -x -u calcd --no-pager")
     machine.run(f"{make} uninstall")
+    assert machine.run("journalctl --list-catalog | grep calcd", check=False).stdout == ""
     assert machine.run("pgrep -a calcd", check=False).stdout == ""
     after = machine.output(f"{LISTING}; {USERS}").splitlines()
     assert set(after) ^ set(before) == set()
@@ -65,3 +79,11 @@ def test_install_names_the_packages_that_are_missing(machine: Machine, tree: str
     assert refused.returncode != 0
     assert "apt-get install python3-daemon python3-systemd" in refused.stderr
     assert machine.output("ls /tmp") == machine.output("ls /tmp --ignore=none")
+
+
+def test_the_pages_that_its_manual_pages_name_exist(installed: Machine) -> None:
+    pages = installed.output("cat /usr/share/man/man?/calc*")
+    named = set(re.findall(r"(?m)^\.Xr (\S+) (\d)", pages))
+    assert named >= {("calcd", "8"), ("calcd-protocol", "7"), ("journalctl", "1"), ("tcp", "7")}
+    found = [installed.run(f"man -w {number} {name}", check=False).stdout for name, number in named]
+    assert "" not in found
