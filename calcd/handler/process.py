@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from calcd.confinement import Filter
     from calcd.title import Title
 
 # Python 3.11 adapts code after 8 runs, and what it finds there in some steps more.
@@ -26,11 +27,12 @@ _REHEARSALS = 32
 class Handler:
     """Made by the listener before its first fork; run() in every fork."""
 
-    __slots__ = ("_inherited", "_reports", "_session", "_title")
+    __slots__ = ("_filter", "_inherited", "_reports", "_session", "_title")
 
-    def __init__(self, reports: int, title: Title, inherited: Sequence[int]) -> None:
+    def __init__(self, reports: int, title: Title, inherited: Sequence[int], own_filter: Filter) -> None:
         """reports is the pipe that reports go to, inherited the listener's other file descriptors: what the
         list holds at the time of a fork."""
+        self._filter = own_filter
         self._session = Session()
         self._title = title
         self._rehearse()
@@ -49,11 +51,12 @@ class Handler:
         status = os.EX_SOFTWARE
         try:
             signals.unblock_all()
+            self._filter.enforce()  # from here on, only what calcd.listener.system_calls lists
             self._serve(connection, peer)
             status = os.EX_OK
         finally:
             if status != os.EX_OK:
-                sys.excepthook(*sys.exc_info())
+                _print_traceback(sys.exc_info()[1])
             os._exit(status)
 
     def _serve(self, connection: int, peer: bytes) -> None:
@@ -83,3 +86,15 @@ class Handler:
             self._serve(connection.detach(), b"nobody")
             client.close()
         os.close(self._reports)
+
+
+def _print_traceback(error: BaseException | None) -> None:
+    """As Python would, less the source lines: a handler may not open files to look for them."""
+    lines = ["Traceback (most recent call last):"]
+    at = error.__traceback__ if error else None
+    while at:
+        code = at.tb_frame.f_code
+        lines.append(f'  File "{code.co_filename}", line {at.tb_lineno}, in {code.co_qualname}')
+        at = at.tb_next
+    lines.append(f"{type(error).__name__}: {error}\n")
+    write(2, "\n".join(lines).encode(errors="backslashreplace"))

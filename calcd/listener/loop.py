@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Sequence
 
+    from calcd.confinement import Filter
     from calcd.title import Title
 
 SIGNALS = (signals.SIGCHLD, signals.SIGTERM)
@@ -79,6 +80,7 @@ class Listener:
         has_successor: bool,
         drain_time: float,
         title: Title,
+        handlers_filter: Filter,
     ) -> None:
         """sockets listen, supervisor is this end of the pair, reports both ends of the handlers' pipe,
         drain_time in seconds. signals is the signalfd of SIGNALS. has_successor says that the sockets are
@@ -109,7 +111,7 @@ class Listener:
             signals,
             self._epoll.fileno(),
         ]
-        self._handler = Handler(reports_for_handlers, title, self._not_for_handlers)
+        self._handler = Handler(reports_for_handlers, title, self._not_for_handlers, handlers_filter)
 
     def run(self) -> None:
         """Serves until it is told to leave, or left alone, and every handler has ended."""

@@ -54,6 +54,8 @@ class Accounts:
             message, ending, is_good = messages.CONNECTION_ENDED, _ENDINGS[end], end in _GOOD_ENDINGS
         elif wait_status:
             message, ending, is_good = messages.HANDLER_DIED, describe(wait_status), False
+            if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:
+                message = messages.HANDLER_STOPPED
         else:
             message, ending, is_good = messages.REPORT_LOST, "report lost", True
         # The protocol ends a connection at its first error.
@@ -65,7 +67,11 @@ class Accounts:
         counters.errors += errors
         counters.received += received
         counters.sent += sent
-        if self.wanted == LogConnections.ALL or (self.wanted == LogConnections.ERRORS and not is_good):
+        if (
+            self.wanted == LogConnections.ALL
+            or (self.wanted == LogConnections.ERRORS and not is_good)
+            or message is messages.HANDLER_STOPPED
+        ):
             self._log.write(
                 message,
                 session=session.number,

@@ -19,6 +19,17 @@ STARTED = Message(
     syslog.LOG_NOTICE,
     "calcd {version} serves on {listen}",
 )
+STAYS_ROOT = Message(
+    "46dd8c53440843bca80dceac4ceffc21",
+    syslog.LOG_WARNING,
+    "calcd stays root, because it was started as root without User=: give it a user of its own with User=, "
+    "or say User=root if it has to be root",
+)
+UNCONFINED = Message(
+    "963fd6301ce34c1eb1513fd159236e1e",
+    syslog.LOG_WARNING,
+    "listener and handlers may make any system call, because {missing}: {remedy}",
+)
 STOPPING = Message(
     "2a6d88870dfb4804a0732a2c08413232",
     syslog.LOG_NOTICE,
@@ -65,6 +76,14 @@ HANDLER_DIED = Message(
     syslog.LOG_WARNING,
     "connection {session} from {peer} ended after {duration} s: its handler {handler} died: {ending}; how "
     "many requests it had answered is not known",
+)
+HANDLER_STOPPED = Message(
+    "8d78b6512bd246b9b604e6767d58fff0",
+    syslog.LOG_ERR,
+    "connection {session} from {peer} ended after {duration} s: its handler {handler} died: {ending}: it "
+    "tried a system call that no handler may make, as one does that is attacked or has a defect; please "
+    "report it, as SECURITY.md says, with the kernel's line that names the call (journalctl -k -g SIGSYS, or "
+    "ausearch -m SECCOMP)",
 )
 REPORT_LOST = Message(
     "59b92c047d54430e8d30f5f94bdcc3e2",

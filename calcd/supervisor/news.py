@@ -35,7 +35,11 @@ class Trouble(NamedTuple):
     call: str
 
 
-Event = Ready | Alive | Opened | Ended | Trouble
+class Unconfined(NamedTuple):
+    missing: int
+
+
+Event = Ready | Alive | Opened | Ended | Trouble | Unconfined
 
 
 def decode(packet: bytes) -> Event:
@@ -50,6 +54,8 @@ def decode(packet: bytes) -> Event:
     if kind == events.TROUBLE:
         _, error, pauses = events.TROUBLE_HEAD.unpack_from(packet)
         return Trouble(error, pauses, packet[events.TROUBLE_HEAD.size :].decode())
+    if kind == events.UNCONFINED:
+        return Unconfined(packet[1])
     if kind == events.READY:
         return Ready()
     if kind == events.ALIVE:

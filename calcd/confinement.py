@@ -1,0 +1,34 @@
+"""A seccomp filter, ready to be put in force: seccomp(2).
+
+What the call needs is made before the fork, so that a handler touches few pages for it. The programs are
+those of calcd.listener.system_calls.
+"""
+
+import ctypes
+import os
+from struct import pack
+
+_PR_SET_SECCOMP = 22  # prctl(2)
+_SECCOMP_MODE_FILTER = 2
+_INSTRUCTION_SIZE = 8  # struct sock_filter
+
+_prctl = ctypes.PyDLL(None, use_errno=True).prctl
+_prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_char_p)
+
+
+class Filter:
+    def __init__(self, program: bytes) -> None:
+        """program is what the kernel's BPF machine executes at each system call; empty for no filter."""
+        self._program = ctypes.create_string_buffer(program, len(program))
+        # struct sock_fprog: how many instructions there are, and where.
+        count, address = len(program) // _INSTRUCTION_SIZE, ctypes.addressof(self._program)
+        self._argument = pack("@HP", count, address) if program else b""
+
+    def enforce(self) -> None:
+        """Holds this process to it, and those it will fork: for good, and beside what was in force before.
+
+        Takes no_new_privs, or CAP_SYS_ADMIN. Raises OSError.
+        """
+        if self._argument and _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, self._argument) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, f"prctl(PR_SET_SECCOMP): {os.strerror(error)}")
