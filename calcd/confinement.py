@@ -5,15 +5,14 @@ those of calcd.listener.system_calls.
 """
 
 import ctypes
-import os
 from struct import pack
 
 _PR_SET_SECCOMP = 22  # prctl(2)
 _SECCOMP_MODE_FILTER = 2
 _INSTRUCTION_SIZE = 8  # struct sock_filter
 
-_prctl = ctypes.PyDLL(None, use_errno=True).prctl
-_prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_char_p)
+# Neither argument types nor the errno: in a handler, each would touch pages that nothing else does.
+_prctl = ctypes.PyDLL(None).prctl
 
 
 class Filter:
@@ -29,6 +28,5 @@ class Filter:
 
         Takes no_new_privs, or CAP_SYS_ADMIN. Raises OSError.
         """
-        if self._argument and _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, self._argument) != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, f"prctl(PR_SET_SECCOMP): {os.strerror(error)}")
+        if self._argument and _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, self._argument):
+            raise OSError("the kernel does not take the seccomp filter: see Errors in seccomp(2)")

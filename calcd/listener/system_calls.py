@@ -81,7 +81,8 @@ LISTENER: tuple[Call, ...] = (
 
 def is_supported() -> bool:
     """The kernel has seccomp filters that can kill a process: Linux 4.14, CONFIG_SECCOMP_FILTER."""
-    return get_api() >= 3  # seccomp_api_get(3)
+    level: int = get_api()  # seccomp_api_get(3)
+    return level >= 3
 
 
 def compile_listener(file: BinaryIO) -> None:

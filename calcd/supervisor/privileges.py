@@ -84,7 +84,7 @@ def _become(identity: Identity) -> None:
 
 
 def _empty_bounding_set() -> None:
-    """As far as there is something in it, and that takes CAP_SETPCAP: root has it, and whoever was given it."""
+    """If there is anything in it, that takes CAP_SETPCAP, which root has."""
     with contextlib.suppress(PermissionError):
         for capability in range(64):  # the kernel's sets have 64 bits
             try:

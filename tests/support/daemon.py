@@ -67,6 +67,7 @@ class Calcd:
         self._foreground = foreground
         self._options = [
             *("--config", str(self.config), "--pidfile", str(self.pidfile), "--log-target", "stderr"),
+            *(() if os.geteuid() else ("--user", "root")),  # as whoever starts it is: without a warning
             *(word for address in listen for word in ("--listen", address)),
             *options,
         ]
