@@ -81,9 +81,9 @@ HANDLER_STOPPED = Message(
     "8d78b6512bd246b9b604e6767d58fff0",
     syslog.LOG_ERR,
     "connection {session} from {peer} ended after {duration} s: its handler {handler} died: {ending}: it "
-    "tried a system call that no handler may make, as one does that is attacked or has a defect; please "
-    "report it, as SECURITY.md says, with the kernel's line that names the call (journalctl -k -g SIGSYS, or "
-    "ausearch -m SECCOMP)",
+    "tried a system call that no handler may make, as one does that was taken over or has a defect. Please "
+    "report it as SECURITY.md says, with the kernel's line that names the call, if there is one: journalctl -k -g "
+    "sig=31, or ausearch -m SECCOMP",
 )
 REPORT_LOST = Message(
     "59b92c047d54430e8d30f5f94bdcc3e2",
