@@ -8,7 +8,7 @@ needs the calls that the new code lists.
 import os
 import sys
 
-from calcd.confinement import Filter
+from calcd.confinement import Filter, is_supported
 from calcd.listener import events
 
 _MAX_SIZE = 4096 * 8  # bytes: BPF_MAXINSNS
@@ -51,7 +51,7 @@ def _compile(own: int, handlers: int) -> int:
         if error.name != "seccomp":
             raise
         return events.NO_LIBRARY
-    if not system_calls.is_supported():
+    if not is_supported():
         return events.NO_KERNEL_SUPPORT
     with open(own, "wb", closefd=False) as file:
         system_calls.compile_listener(file)

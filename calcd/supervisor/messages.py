@@ -82,8 +82,8 @@ HANDLER_STOPPED = Message(
     syslog.LOG_ERR,
     "connection {session} from {peer} ended after {duration} s: its handler {handler} died: {ending}: it "
     "tried a system call that no handler may make, as one does that was taken over or has a defect. Please "
-    "report it as SECURITY.md says, with the kernel's line that names the call, if there is one: journalctl -k -g "
-    "sig=31, or ausearch -m SECCOMP",
+    "report it as SECURITY.md says, with the kernel's line that names the call, if there is one: "
+    "journalctl -k -g sig=31, or ausearch -m SECCOMP",
 )
 REPORT_LOST = Message(
     "59b92c047d54430e8d30f5f94bdcc3e2",

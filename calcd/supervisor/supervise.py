@@ -55,8 +55,8 @@ _REMEDIES = {
 _MISSING = {
     events.NO_LIBRARY: ("libseccomp's Python bindings are missing", "apt-get install python3-seccomp"),
     events.NO_KERNEL_SUPPORT: (
-        "the kernel offers no seccomp filters that kill a process",
-        "use Linux 4.14 or later with CONFIG_SECCOMP_FILTER, and a container that allows seccomp(2)",
+        "the kernel takes no seccomp filters",
+        "use a kernel with CONFIG_SECCOMP_FILTER, and a container that allows them",
     ),
 }
 

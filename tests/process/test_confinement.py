@@ -34,11 +34,11 @@ STOPPED = (
     r"connection \d+ from \S+ ended after [\d.]+ s: its handler \d+ died: killed by signal 31 \(SIGSYS\): it "
     r"tried a system call that no handler may make, .*"
 )
-# A container, for example, whose own filter refuses seccomp(2).
+# A container, for example, whose own filter refuses more of them (22 is PR_SET_SECCOMP).
 NO_SECCOMP = (
     *(sys.executable, "-c"),
     "import errno, os, sys; from seccomp import *; f = SyscallFilter(ALLOW); "
-    "f.add_rule(ERRNO(errno.EPERM), 'seccomp'); f.load(); os.execvp(sys.argv[1], sys.argv[1:])",
+    "f.add_rule(ERRNO(errno.EPERM), 'prctl', Arg(0, EQ, 22)); f.load(); os.execvp(sys.argv[1], sys.argv[1:])",
 )
 UNCONFINED = "listener and handlers may make any system call, because .*"
 
@@ -134,7 +134,7 @@ def test_where_the_kernel_offers_no_filters_it_serves_and_says_so_once(
             assert int(inject(handler, MAKE_SOCKET)) > 2
             assert ask(connection, Operation.MUL, 6, 7) == 42
         (line,) = calcd.wait_for_log(UNCONFINED)
-        assert "container that allows seccomp(2)" in line[0]
+        assert "container that allows them" in line[0]
 
 
 def test_a_defect_in_a_handler_leaves_a_traceback(tmp_path: Path, folder: Path) -> None:

@@ -96,8 +96,9 @@ def test_without_libseccomps_bindings_it_serves_and_says_so(service: Service) ->
 
 
 def test_started_as_root_the_service_runs_as_its_user_and_only_that(service: Service) -> None:
-    """Without User= in the unit: calcd itself gives root up."""
-    service.configure("[calcd]\nUser=calcd\n")
+    """Without User= in the unit: calcd itself gives root up. By a number: it sees no /etc/passwd."""
+    user = service.machine.output("id -u calcd")
+    service.configure(f"[calcd]\nUser={user}\n")
     service.extend_unit(
         "calcd.service",
         "[Service]\nUser=\nGroup=\nPrivateUsers=no\nCapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_SETPCAP "
@@ -105,7 +106,6 @@ def test_started_as_root_the_service_runs_as_its_user_and_only_that(service: Ser
     )
     service.start()
     assert service.answer() == "5"
-    user = service.machine.output("id -u calcd")
     for title in (SUPERVISOR, LISTENER):
         pid = service.pid(title)
         assert status(service, pid, "Uid").split() == [user] * 4
