@@ -51,7 +51,9 @@ class Accounts:
         requests = received = sent = 0
         if record:
             _, end, requests, received, sent = report.decode(record)
-            message, ending, is_good = messages.CONNECTION_ENDED, _ENDINGS[end], end in _GOOD_ENDINGS
+            # A handler that has been taken over may report anything.
+            ending = _ENDINGS.get(end, "a way that its handler's report does not tell")
+            message, is_good = messages.CONNECTION_ENDED, end in _GOOD_ENDINGS
         elif wait_status:
             message, ending, is_good = messages.HANDLER_DIED, describe(wait_status), False
             if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:
