@@ -14,7 +14,7 @@ UNITS = $(LIBDIR)/systemd/system
 SYSUSERS = $(LIBDIR)/sysusers.d
 TMPFILES = $(LIBDIR)/tmpfiles.d
 DOC = $(DATADIR)/doc/calcd
-DOCS = README.md CHANGELOG.md LICENSE docs/architecture.md docs/performance.md \
+DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/performance.md docs/security.md \
        $(wildcard docs/benchmarks/*)
 MAN = $(DATADIR)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
@@ -55,6 +55,8 @@ generate:
 install:
 	@$(PYTHON) -c 'import daemon, systemd' 2>/dev/null || { \
 	    echo 'calcd needs two packages: apt-get install python3-daemon python3-systemd' >&2; exit 1; }
+	@$(PYTHON) -c 'import seccomp' 2>/dev/null || \
+	    echo 'Without python3-seccomp, no filter limits the system calls of handlers: apt-get install it' >&2
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd
 	for module in $$(find calcd -name '*.py'); do \
 	    install -D -p -m 644 $$module $(DESTDIR)$(PACKAGE)/$$module || exit; done

@@ -11,6 +11,7 @@ from os import close, getpid, write
 from resource import RLIM_INFINITY, RLIMIT_CPU, RLIMIT_DATA, getrlimit, setrlimit
 
 from calcd import signals
+from calcd.confinement import Filter
 from calcd.handler.report import EXIT_NO_MEMORY, encode
 from calcd.handler.session import Session
 from calcd.limits import NO_LIMITS
@@ -33,11 +34,14 @@ _REHEARSALS = 32
 class Handler:
     """Made by the listener before its first fork; run() in every fork."""
 
-    __slots__ = ("_inherited", "_lifetime", "_reports", "_session", "_title", "prepare")
+    __slots__ = ("_filter", "_inherited", "_lifetime", "_reports", "_session", "_title", "prepare")
 
-    def __init__(self, reports: int, title: Title, inherited: Sequence[int], limits: Limits) -> None:
+    def __init__(
+        self, reports: int, title: Title, inherited: Sequence[int], limits: Limits, own_filter: Filter
+    ) -> None:
         """reports is the pipe that reports go to, inherited the listener's other file descriptors: what the
         list holds at the time of a fork."""
+        self._filter = own_filter
         self._session = Session(limits)
         self.prepare = self._session.prepare
         self._reports = reports
@@ -57,22 +61,23 @@ class Handler:
         status = os.EX_SOFTWARE
         try:
             signals.unblock_all()
+            if self._lifetime is not None:
+                signals.handle(signals.SIGALRM, self._session.drain)
+                setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
+            self._filter.enforce()  # from here on, only what calcd.listener.system_calls lists
             self._serve(connection, peer)
             status = os.EX_OK
         except MemoryError:
             os._exit(EXIT_NO_MEMORY)
         finally:
             if status != os.EX_OK:
-                sys.excepthook(*sys.exc_info())
+                _print_traceback(sys.exc_info()[1])
             os._exit(status)
 
     def _serve(self, connection: int, peer: bytes) -> None:
         # A listening socket kept here would hold its port for as long as the connection lasts.
         for fd in self._inherited:
             close(fd)
-        if self._lifetime is not None:
-            signals.handle(signals.SIGALRM, self._session.drain)
-            setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
         self._title.set(b"calcd: serving " + peer)
         outcome = self._session.serve(connection)
         try:
@@ -88,7 +93,7 @@ def rehearse(title: Title) -> None:
     were before. A handler that has to look everywhere touches 16 pages of memory more.
     """
     reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    handler = Handler(reports, title, (), NO_LIMITS)
+    handler = Handler(reports, title, (), NO_LIMITS, Filter(b""))
     for _ in range(_REHEARSALS):
         # Of packets, so that each read gets one request: a client that waits for every answer.
         client, connection = socketpair(AF_UNIX, SOCK_SEQPACKET)
@@ -111,3 +116,15 @@ def restrict(limits: Limits) -> None:
         soft, hard = getrlimit(which)
         if limit != math.inf and (soft == RLIM_INFINITY or limit < soft):
             setrlimit(which, (math.ceil(limit), hard))
+
+
+def _print_traceback(error: BaseException | None) -> None:
+    """As Python would, less the source lines: a handler may not open files to look for them."""
+    lines = ["Traceback (most recent call last):"]
+    at = error.__traceback__ if error else None
+    while at:
+        code = at.tb_frame.f_code
+        lines.append(f'  File "{code.co_filename}", line {at.tb_lineno}, in {code.co_qualname}')
+        at = at.tb_next
+    lines.append(f"{type(error).__name__}: {error}\n")
+    write(2, "\n".join(lines).encode(errors="backslashreplace"))

@@ -36,7 +36,10 @@ decode = _RECORD.unpack
 
 
 class Inbox:
-    """Where handlers' records arrive: the pipe's non-blocking reading end."""
+    """Where handlers' records arrive: the pipe's non-blocking reading end.
+
+    A handler that has been taken over can write anything there. Then records may be lost, and nothing else.
+    """
 
     def __init__(self, pipe: int) -> None:
         self.pipe = pipe
@@ -51,7 +54,7 @@ class Inbox:
                 break
             if not chunk:
                 break
-            for at in range(0, len(chunk), SIZE):
+            for at in range(0, len(chunk) - SIZE + 1, SIZE):
                 record = chunk[at : at + SIZE]
                 self._records[decode(record)[0]] = record
         return self._records.pop(handler, b"")

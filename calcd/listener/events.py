@@ -20,6 +20,11 @@ OPENED = 3  # a handler was forked for a new connection
 ENDED = 4  # a handler has been waited for
 TROUBLE = 5  # connections could not be accepted, or not be given a handler, for a while
 LIMIT = 6  # a limit (calcd.listener.admission) is reached, still is, or no longer is
+UNCONFINED = 7  # no seccomp filters: what is missing for them follows
+
+# What is missing for seccomp filters.
+NO_LIBRARY = 1  # libseccomp, or its Python bindings
+NO_KERNEL_SUPPORT = 2
 
 # Behind these heads come the peer, the handler's report (empty when it died before it could), "accept" or
 # "fork", the source, and the host.
@@ -44,6 +49,10 @@ def opened(handler: int, peer: bytes) -> bytes:
 
 def ended(handler: int, wait_status: int, microseconds: int, report: bytes) -> bytes:
     return ENDED_HEAD.pack(ENDED, handler, wait_status, microseconds) + report
+
+
+def unconfined(missing: int) -> bytes:
+    return bytes((UNCONFINED, missing))
 
 
 def trouble(error: int, pauses: int, call: str) -> bytes:

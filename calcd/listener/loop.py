@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Sequence
 
+    from calcd.confinement import Filter
     from calcd.limits import Limits
     from calcd.listener.sources import Sources
     from calcd.title import Title
@@ -87,6 +88,7 @@ class Listener:
         limits: Limits,
         sources: Sources,
         title: Title,
+        handlers_filter: Filter,
     ) -> None:
         """sockets listen, supervisor is this end of the pair, reports both ends of the handlers' pipe,
         drain_time in seconds. signals is the signalfd of SIGNALS. has_successor says that the sockets are
@@ -123,7 +125,7 @@ class Listener:
             self._epoll.fileno(),
         ]
         rehearse(title)
-        self._handler = Handler(reports_for_handlers, title, self._not_for_handlers, limits)
+        self._handler = Handler(reports_for_handlers, title, self._not_for_handlers, limits, handlers_filter)
 
     def run(self) -> None:
         """Serves until it is told to leave, or left alone, and every handler has ended."""

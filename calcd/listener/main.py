@@ -8,6 +8,7 @@ from _socket import socket
 from calcd import signals
 from calcd.handler.process import restrict
 from calcd.limits import Limits
+from calcd.listener import events, filters
 from calcd.listener.loop import SIGNALS, Listener
 from calcd.listener.signalfd import open_signalfd
 from calcd.listener.sources import Sources
@@ -19,6 +20,10 @@ def main() -> int:
     They are the numbers of file descriptors (supervisor, and of the reports' pipe reading_end and
     writing_end; sockets), the limits, the networks that are exempt, and what else Listener takes."""
     given = dict(word.split("=") for word in sys.argv[-1].split())
+    supervisor = socket(fileno=int(given["supervisor"]))
+    own_filter, handlers_filter, missing = filters.build()
+    if missing:
+        supervisor.send(events.unconfined(missing))
     title = Title()
     # They are the supervisor's, also when they are sent to all: by a terminal, by systemctl kill, or by
     # the kernel to a process group that lost its last tie to a session and has a stopped member.
@@ -28,7 +33,7 @@ def main() -> int:
     restrict(limits)
     listener = Listener(
         sockets=[socket(fileno=int(fd)) for fd in given["sockets"].split(",")],
-        supervisor=socket(fileno=int(given["supervisor"])),
+        supervisor=supervisor,
         reports=(int(given["reading_end"]), int(given["writing_end"])),
         signals=signalfd,
         has_successor=given["has_successor"] == "1",
@@ -36,10 +41,12 @@ def main() -> int:
         limits=limits,
         sources=Sources(given["exempt"].split(",") if given["exempt"] else ()),
         title=title,
+        handlers_filter=handlers_filter,
     )
     title.set(b"calcd: listener")  # now that handlers have been rehearsed
     # What is alive now stays alive in every handler: out of the collector's sight it is never written
     # to, and its pages stay shared.
     gc.freeze()
+    own_filter.enforce()
     listener.run()
     return os.EX_OK

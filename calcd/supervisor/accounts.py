@@ -21,6 +21,7 @@ ENDINGS = {
     report.CONNECTION_LOST: "connection lost",
     report.DRAINED: "closed by calcd, which stops",
 }
+UNKNOWN_ENDING = "a way that its handler's report does not tell"
 # At a limit or a deadline.
 CUT_OFFS = {
     report.FIRST_BYTE_TIMEOUT: "FirstByteTimeout= is over",
@@ -80,9 +81,12 @@ class Accounts:
                 message, ending = messages.STRANGER, ENDINGS[end]
                 self.counters.strangers += 1
             else:
-                message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
+                # A handler that has been taken over may report anything.
+                message, ending = messages.CONNECTION_ENDED, ENDINGS.get(end, UNKNOWN_ENDING)
         elif wait_status:
             message, ending, is_good = messages.HANDLER_DIED, describe(wait_status), False
+            if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:
+                message = messages.HANDLER_STOPPED
         else:
             message, ending, is_good = messages.REPORT_LOST, "report lost", True
         # The protocol ends a connection at its first error.
@@ -94,7 +98,11 @@ class Accounts:
         counters.errors += errors
         counters.received += received
         counters.sent += sent
-        if self.wanted == LogConnections.ALL or (self.wanted == LogConnections.ERRORS and not is_good):
+        if (
+            self.wanted == LogConnections.ALL
+            or (self.wanted == LogConnections.ERRORS and not is_good)
+            or message is messages.HANDLER_STOPPED
+        ):
             self._log.write(
                 message,
                 session=session.number,

@@ -9,7 +9,7 @@ from functools import partial
 from calcd import config
 from calcd.config import Config, ConfigError, LogTarget
 from calcd.signals import SignalPipe
-from calcd.supervisor import control, daemonize, log, notify, options, privileges, sockets
+from calcd.supervisor import control, daemonize, log, messages, notify, options, privileges, sockets
 from calcd.supervisor.control import Control
 from calcd.supervisor.daemonize import Launch
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
@@ -103,13 +103,16 @@ def _start(given: Options, settings: Config) -> None:
                 contextlib.closing(control_socket) if control_socket else contextlib.nullcontext(),
             ):
                 _adopt_orphans()
+                the_log = Log(target, settings.log_level)
+                if identity.uid == 0 and not settings.user:
+                    the_log.write(messages.STAYS_ROOT)
                 Supervisor(
                     config=settings,
                     load_config=partial(_load, given),
                     sockets=listening,
                     signals=signals,
                     control=control_socket,
-                    log=Log(target, settings.log_level),
+                    log=the_log,
                     watchdog_interval=watchdog_interval,
                     started=launch.succeeded if launch else notify.ready,
                 ).run()

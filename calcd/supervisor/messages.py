@@ -31,6 +31,27 @@ STARTED = Message(
     'passes the sockets, "systemctl edit calcd.socket" sets other addresses; elsewhere '
     "Listen= in calcd.conf(5) does.",
 )
+STAYS_ROOT = Message(
+    "46dd8c53440843bca80dceac4ceffc21",
+    syslog.LOG_WARNING,
+    "calcd stays root, because it was started as root without User=: give it a user of its own with User=, "
+    "or say User=root if it has to be root",
+    subject="calcd runs as root",
+    meaning="calcd was started as root, and no setting tells it whom to become. It needs none of root's "
+    "rights once it serves; a defect in it would put all of them into strangers' hands.",
+    remedy="Set User= in calcd.conf(5) to a user that owns nothing else and restart calcd; User=root says "
+    "that it is meant to stay root. The unit that comes with calcd starts it as the user calcd.",
+)
+UNCONFINED = Message(
+    "963fd6301ce34c1eb1513fd159236e1e",
+    syslog.LOG_WARNING,
+    "listener and handlers may make any system call, because {missing}: {remedy}",
+    subject="calcd serves without its seccomp filters",
+    meaning="Filters that would have the kernel kill a handler which does more than read, compute, write and "
+    "exit are not in force, because {missing}. Everything else works, and what the unit protects from is "
+    "kept away as before.",
+    remedy="To have them: {remedy}. Then reload calcd, and look whether this line comes again.",
+)
 STOPPING = Message(
     "2a6d88870dfb4804a0732a2c08413232",
     syslog.LOG_NOTICE,
@@ -138,6 +159,21 @@ HANDLER_DIED = Message(
     remedy='After SIGKILL, look for the kernel\'s out-of-memory killer in "journalctl -k". After an '
     'exit status, a traceback stands nearby in "journalctl -u calcd": it belongs into a bug '
     "report.",
+)
+HANDLER_STOPPED = Message(
+    "8d78b6512bd246b9b604e6767d58fff0",
+    syslog.LOG_ERR,
+    "connection {session} from {peer} ended after {duration} s: its handler {handler} died: {ending}: it "
+    "tried a system call that no handler may make, as one does that was taken over or has a defect. Please "
+    "report it as SECURITY.md says, with the kernel's line that names the call, if there is one: "
+    "journalctl -k -g sig=31, or ausearch -m SECCOMP",
+    subject="A connection's process was killed for what it tried to do",
+    meaning="Handler {handler}, which served {peer}, tried something that is no part of its work, and the "
+    "kernel killed it ({ending}) before anything came of it. Either somebody has found a defect and tries to "
+    "use it, or calcd or a library has changed and needs a system call that is not on its list.",
+    remedy="Please report it as SECURITY.md says, with this line and the kernel's that names the call, if "
+    'there is one: "journalctl -k -g sig=31", or "ausearch -m SECCOMP". If it is an attack, it came from '
+    "{peer}.",
 )
 REPORT_LOST = Message(
     "59b92c047d54430e8d30f5f94bdcc3e2",

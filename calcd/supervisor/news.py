@@ -42,10 +42,14 @@ class Limit(NamedTuple):
     source: str
 
 
-Event = Ready | Alive | Opened | Ended | Trouble | Limit
+class Unconfined(NamedTuple):
+    missing: int
 
 
-def decode(packet: bytes) -> Event:
+Event = Ready | Alive | Opened | Ended | Trouble | Limit | Unconfined
+
+
+def decode(packet: bytes) -> Event:  # noqa: PLR0911 - one for each kind
     """Raises ValueError or struct.error for what calcd.listener.events does not make."""
     kind = packet[0]
     if kind == events.OPENED:
@@ -60,6 +64,8 @@ def decode(packet: bytes) -> Event:
     if kind == events.LIMIT:
         _, which, is_over, affected = events.LIMIT_HEAD.unpack_from(packet)
         return Limit(which, is_over, affected, packet[events.LIMIT_HEAD.size :].decode())
+    if kind == events.UNCONFINED:
+        return Unconfined(packet[1])
     if kind == events.READY:
         return Ready()
     if kind == events.ALIVE:

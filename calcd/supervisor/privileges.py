@@ -1,11 +1,21 @@
 """Which user calcd becomes, and becoming it."""
 
+import contextlib
+import ctypes
 import grp
 import os
 import pwd
+from struct import Struct
 from typing import NamedTuple
 
 from calcd.supervisor.failure import ExitStatus, Failure
+
+_PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 23, 24, 38  # prctl(2)
+_CAPABILITY_VERSION_3 = 0x20080522  # capget(2): sets of 64 bits, each in two halves
+_CAPABILITY_HEADER = Struct("@Ii")  # version, PID
+_CAPABILITY_SETS = Struct("@6I")  # effective, permitted, inheritable, twice
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Identity(NamedTuple):
@@ -37,27 +47,75 @@ def resolve(user: str, group: str) -> Identity:
 
 
 def drop(identity: Identity) -> None:
-    """Takes the identity on, for good: real, effective and saved ids, and the supplementary groups.
+    """Takes the identity on, for good: real, effective, saved and file system ids, the supplementary groups,
+    and no capability. Where it is root's, as the administrator wants it, its capabilities stay.
 
-    Not left to python-daemon: with initgroups, version 2.3.2 keeps the caller's primary group.
+    Not left to python-daemon: with initgroups, version 2.3.2 keeps the caller's primary group, and it knows
+    nothing of capabilities.
 
-    Raises Failure where only root could.
+    Raises Failure where only root could, and OSError where the system does not let go of what is to go.
     """
-    if (identity.uid, identity.gid) == (os.geteuid(), os.getegid()):
-        return
+    # No program that is executed from now on gets more than this process has: setuid(2) has no effect.
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    if identity.uid != 0:
+        _empty_bounding_set()
     try:
-        if identity.name is None:
-            os.setgroups([identity.gid])
-        else:
-            os.initgroups(identity.name, identity.gid)
-        os.setresgid(identity.gid, identity.gid, identity.gid)
-        os.setresuid(identity.uid, identity.uid, identity.uid)
+        _become(identity)
     except PermissionError as error:
         raise Failure(
             ExitStatus.NO_PERMISSION,
             f"cannot become user {identity.name or identity.uid}, group {identity.gid}: only root can; start "
             "calcd as root, or leave User= and Group= empty",
         ) from error
+    if identity.uid != 0:
+        _give_up_capabilities()
+
+
+def _become(identity: Identity) -> None:
+    uid, gid, name = identity
+    if os.getresuid() == (uid, uid, uid) and os.getresgid() == (gid, gid, gid):
+        return
+    if name is None:
+        os.setgroups([gid])
+    else:
+        os.initgroups(name, gid)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def _empty_bounding_set() -> None:
+    """If there is anything in it, that takes CAP_SETPCAP, which root has."""
+    with contextlib.suppress(PermissionError):
+        for capability in range(64):  # the kernel's sets have 64 bits
+            try:
+                is_in_it = _prctl(_PR_CAPBSET_READ, capability)
+            except OSError:  # EINVAL: one more than the kernel has
+                return
+            if is_in_it:
+                _prctl(_PR_CAPBSET_DROP, capability)
+
+
+def _give_up_capabilities() -> None:
+    """All those that this process has, or would pass on: permitted, effective, inheritable, and with them the
+    ambient ones. setresuid(2) leaves the inheritable ones, and all to a process that was not root."""
+    none = _CAPABILITY_SETS.pack(0, 0, 0, 0, 0, 0)
+    header, sets = _CAPABILITY_HEADER.pack(_CAPABILITY_VERSION_3, 0), ctypes.create_string_buffer(none)
+    _check("capget", _libc.capget(header, sets))
+    # Only where there is something to give up: systemd's filter for services has capget, but not capset.
+    if sets.raw[: len(none)] != none:
+        _check("capset", _libc.capset(header, none))
+
+
+def _prctl(option: int, value: int) -> int:
+    zero = ctypes.c_ulong(0)
+    return _check("prctl", _libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero))
+
+
+def _check(call: str, result: int) -> int:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{call}: {os.strerror(error)}")
+    return result
 
 
 def _missing(kind: str, name: str, command: str) -> str:

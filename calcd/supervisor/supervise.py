@@ -29,7 +29,7 @@ from calcd.supervisor.crossings import Crossings
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.listener_process import ListenerProcess
 from calcd.supervisor.log import Log
-from calcd.supervisor.news import Alive, Ended, Limit, Opened, Ready, Trouble
+from calcd.supervisor.news import Alive, Ended, Limit, Opened, Ready, Trouble, Unconfined
 from calcd.supervisor.sockets import Sockets
 from calcd.timers import Timers
 
@@ -51,6 +51,14 @@ _EVENTS_INTERVAL = 0.02
 _REMEDIES = {
     "accept": "Raise LimitNOFILE= in the unit, or fs.file-max, or add memory.",
     "fork": "Raise TasksMax= in the unit, or kernel.pid_max, or add memory.",
+}
+# What is missing for the seccomp filters, and what to do about it.
+_MISSING = {
+    events.NO_LIBRARY: ("libseccomp's Python bindings are missing", "apt-get install python3-seccomp"),
+    events.NO_KERNEL_SUPPORT: (
+        "the kernel takes no seccomp filters",
+        "use a kernel with CONFIG_SECCOMP_FILTER, and a container that allows them",
+    ),
 }
 
 
@@ -86,6 +94,7 @@ class Supervisor:
         self._next: tuple[Config, Sockets] = config, sockets  # what the candidate serves
         self._is_reloading = False
         self._reload_again = False
+        self._missing = 0  # for seccomp filters, as far as it has been logged
         self._is_stopping = False
         self._serving_since = 0.0  # time.monotonic()
         self._delay = 0.0  # before the listener that is started next
@@ -282,6 +291,11 @@ class Supervisor:
                         self._candidate_is_ready(listener)
                 case Alive():
                     listener.is_alive = True
+                case Unconfined(missing):
+                    if missing != self._missing:
+                        self._missing = missing
+                        what, remedy = _MISSING[missing]
+                        self._log.write(messages.UNCONFINED, missing=what, remedy=remedy)
                 case Trouble(error, pauses, call):
                     self._log.write(
                         messages.TROUBLE,

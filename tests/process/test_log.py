@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.daemon import COMMAND, TREE, Calcd, ask
+from support.daemon import AS_CALLER, COMMAND, TREE, Calcd, ask
 from support.processes import wait_for
 
 from calcd.protocol.classic import Operation, encode_request
@@ -140,7 +140,7 @@ def test_the_log_level_leaves_out_what_matters_less(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_does_not_stop_it(tmp_path: Path) -> None:
     """Whoever read it has gone away; a full disk is the same to calcd."""
     reading_end, writing_end = os.pipe()
-    command = [*COMMAND, "--foreground", "--pidfile", str(tmp_path / "second.pid"), "--listen"]
+    command = [*COMMAND, *AS_CALLER, "--foreground", "--pidfile", str(tmp_path / "second.pid"), "--listen"]
     path = tmp_path / "second"
     second = subprocess.Popen([*command, f"unix:{path}"], cwd=TREE, stderr=writing_end)
     os.close(writing_end)

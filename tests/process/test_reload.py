@@ -106,10 +106,12 @@ def test_a_bad_file_keeps_the_old_settings_and_is_reported(tmp_path: Path) -> No
 
 def test_a_setting_that_needs_a_restart_says_so(tmp_path: Path) -> None:
     with Calcd(tmp_path) as calcd:
-        calcd.expected.append("User= has changed, which a reload does not put in force: restart calcd for it")
-        calcd.config.write_text(f"[calcd]\nUser={os.getuid()}\n")
+        calcd.expected.append(
+            "Group= has changed, which a reload does not put in force: restart calcd for it"
+        )
+        calcd.config.write_text(f"[calcd]\nGroup={os.getgid()}\n")
         assert calcd.reload().returncode == 0
-        calcd.wait_for_log("User= has changed, .*")
+        calcd.wait_for_log("Group= has changed, .*")
 
 
 def test_a_storm_of_sighups_ends_with_one_listener(tmp_path: Path) -> None:

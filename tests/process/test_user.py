@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import re
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from support.daemon import TREE, Calcd, ask
 from support.processes import Process
+from support.system_calls import BECOME_ROOT, EPERM, KILLED, Injector
 
 from calcd.protocol.classic import Operation
 
@@ -23,8 +25,11 @@ class Ids(NamedTuple):
 NOBODY = Ids(*pwd.getpwnam("nobody")[2:4])
 DAEMON = grp.getgrnam("daemon").gr_gid
 STRANGER = 54321  # has no entry in /etc/passwd
-# What a caller may happen to have, and calcd should not keep.
-MORE_GROUPS = ("setpriv", "--groups=0,1,4,20")
+# What a caller may happen to have, and calcd should not keep. setresuid(2) leaves the capabilities.
+MORE_RIGHTS = ("setpriv", "--groups=0,1,4,20", "--inh-caps=+chown,+kill")
+CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")  # capabilities(7)
+STAYS_ROOT = "calcd stays root, because it was started as root without User=: .*"
+NONE = dict.fromkeys(CAPABILITIES, "0" * 16)
 
 
 def numbers(process: Process, field: str) -> list[int]:
@@ -54,7 +59,7 @@ def test_all_of_calcd_is_that_user_and_in_no_other_group(
     (folder / "run").mkdir()
     os.chown(folder / "run", uid, gid)
     with (
-        Calcd(folder / "run", *options, prefix=MORE_GROUPS, tree=folder) as calcd,
+        Calcd(folder / "run", *options, prefix=MORE_RIGHTS, tree=folder) as calcd,
         calcd.connect() as connection,
     ):
         assert ask(connection, Operation.ADD, 20, 22) == 42
@@ -63,8 +68,66 @@ def test_all_of_calcd_is_that_user_and_in_no_other_group(
             assert numbers(process, "Uid") == [uid] * 4, process
             assert numbers(process, "Gid") == [gid] * 4, process
             assert numbers(process, "Groups") == sorted(groups), process
+            if uid != 0:
+                assert {name: process.status(name) for name in CAPABILITIES} == NONE, process
         assert calcd.pidfile.stat().st_uid == uid
         assert calcd.reload().returncode == 0
+
+
+def test_capabilities_of_a_caller_who_is_not_root_do_not_stay(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Such as systemd's AmbientCapabilities=, for a port below 1024."""
+    if os.geteuid():  # has none
+        with Calcd(tmp_path) as calcd:
+            assert calcd.supervisor.status("CapPrm") == NONE["CapPrm"]
+        return
+    folder = request.getfixturevalue("nobodys_folder")
+    (folder / "run").mkdir()
+    os.chown(folder / "run", *NOBODY)
+    as_nobody = ("setpriv", f"--reuid={NOBODY.uid}", f"--regid={NOBODY.gid}", "--clear-groups")
+    bind = ("--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service")
+    with (
+        Calcd(
+            folder / "run", "--user", "", listen=["127.0.0.1:0"], prefix=(*as_nobody, *bind), tree=folder
+        ) as calcd,
+        calcd.connect() as connection,
+    ):
+        assert ask(connection, Operation.ADD, 20, 22) == 42
+        (handler,) = calcd.handlers
+        for process in (calcd.supervisor, calcd.listener, handler):
+            assert numbers(process, "Uid") == [NOBODY.uid] * 4, process
+            for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                assert process.status(name) == NONE[name], process
+
+
+def test_no_process_of_it_can_become_root_again(
+    tmp_path: Path, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    inject = Injector(tmp_path)
+    options, run, tree = ["--user", "nobody"], folder, TREE
+    if os.geteuid():
+        options = []
+    else:
+        tree = request.getfixturevalue("nobodys_folder")
+        run = tree / "run"
+        run.mkdir()
+        os.chown(run, *NOBODY)
+    with Calcd(run, *options, tree=tree) as calcd, calcd.connect() as connection:
+        calcd.expected.append(r"connection 1 .* died: killed by signal 31 \(SIGSYS\): .*")
+        assert ask(connection, Operation.ADD, 20, 22) == 42
+        (handler,) = calcd.handlers
+        assert inject(calcd.supervisor, BECOME_ROOT) == EPERM
+        assert inject(calcd.listener, BECOME_ROOT) == EPERM
+        assert inject(handler, BECOME_ROOT) == KILLED
+
+
+def test_who_stays_root_without_having_asked_for_it_is_told_once(tmp_path: Path) -> None:
+    with Calcd(tmp_path, "--user", "") as calcd:
+        calcd.expected.append(STAYS_ROOT)
+        assert calcd.reload().returncode == 0
+        warnings = [line for line in calcd.log() if re.fullmatch(STAYS_ROOT, line)]
+        assert len(warnings) == (1 if os.geteuid() == 0 else 0)
 
 
 def test_a_folder_that_is_made_for_the_pidfile_is_that_users(

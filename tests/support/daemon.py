@@ -19,6 +19,8 @@ from calcd.protocol.classic import Operation
 
 COMMAND = (sys.executable, "-W", "error", "-m", "calcd")
 TREE = Path(__file__).parents[2]
+# Options: as whoever runs the tests, and if that is root, without a warning.
+AS_CALLER = () if os.geteuid() else ("--user", "root")
 # A prefix for Calcd: whoever runs the tests, without root's rights if that is root.
 WITHOUT_RIGHTS = () if os.geteuid() else ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 
@@ -67,6 +69,7 @@ class Calcd:
         self._foreground = foreground
         self._options = [
             *("--config", str(self.config), "--pidfile", str(self.pidfile), "--log-target", "stderr"),
+            *AS_CALLER,
             *(word for address in listen for word in ("--listen", address)),
             *options,
         ]

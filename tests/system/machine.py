@@ -29,7 +29,7 @@ from support.processes import wait_for
 SUITES = ("bookworm", "trixie")
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus"),
-    *("python3-daemon", "python3-systemd"),
+    *("python3-daemon", "python3-systemd", "python3-seccomp"),
     *("python3-pytest", "python3-hypothesis", "gcc", "libc6-dev", "make", "procps", "iproute2"),
     *("man-db", "manpages", "manpages-dev", "mandoc", "bash-completion", "zsh"),
 )

@@ -14,7 +14,8 @@ def test_a_daemon_that_systemd_did_not_start_logs_to_syslog(installed: Machine) 
     lines = installed.journal(f"SYSLOG_IDENTIFIER=calcd _PID={pid}")
     assert {line["_TRANSPORT"] for line in lines} == {"syslog"}
     begun = [line["MESSAGE"].split()[0] for line in lines]
-    assert begun == ["calcd", "connection", "connection", "stopping:", "stopped:"]
+    assert begun == ["calcd", "calcd", "connection", "connection", "stopping:", "stopped:"]
+    assert lines[0]["MESSAGE"].startswith("calcd stays root, ")
     assert {line["SYSLOG_PID"] for line in lines} == {pid}
 
 

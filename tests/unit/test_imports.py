@@ -13,7 +13,7 @@ import calcd
 PACKAGE = Path(calcd.__file__).parent
 
 # Small modules without imports of calcd's own, for all three processes.
-TOOLS = {"borrowed", "limits", "signals", "timeouts", "timers", "title"}
+TOOLS = {"borrowed", "confinement", "limits", "signals", "timeouts", "timers", "title"}
 
 # What each part may import of calcd, besides itself and calcd's version. Nothing imports upwards.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -89,11 +89,11 @@ def test_nothing_imports_upwards(module: str) -> None:
     assert imported <= MAY_IMPORT[part] | {part, "calcd"}
 
 
-# The client's side of the protocol, which no handler loads.
-NOT_IN_A_FORK = "calcd.protocol.classic"
+# The client's side of the protocol, and what only the child that makes the seccomp filters loads.
+NOT_IN_A_FORK = {"calcd.protocol.classic", "calcd.listener.system_calls"}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if part_of(m) in LEAN and m != NOT_IN_A_FORK])
+@pytest.mark.parametrize("module", [m for m in MODULES if part_of(m) in LEAN and m not in NOT_IN_A_FORK])
 def test_the_lean_parts_import_nothing_heavy(module: str) -> None:
     assert not HEAVY & {name.split(".")[0] for name in imports(module, when_run=True)}
 
@@ -107,4 +107,4 @@ def test_a_fresh_listener_has_nothing_heavy_loaded() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     loaded = set(result.stdout.split())
     assert "calcd.handler.session" in loaded
-    assert not (HEAVY | {NOT_IN_A_FORK}) & loaded
+    assert not (HEAVY | NOT_IN_A_FORK | {"seccomp", "site"}) & loaded
