@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -41,6 +41,7 @@ class Root(NamedTuple):
     at_hand: tuple[str, ...] = ()  # what its apt can install without a network
 
 
+ROOT = Root()
 # What Debian's installer does: without it localhost is not a name, and the machine has its host's.
 FINISH = "echo 127.0.0.1 localhost >$1/etc/hosts; echo debian >$1/etc/hostname"
 TREE = Path(__file__).resolve().parents[2]
@@ -72,7 +73,9 @@ def base_root(suite: str, root: Root) -> Path:
     """
     options = ["--variant=minbase", f"--include={','.join(root.packages)}", f"--customize-hook={FINISH}"]
     if root.at_hand:
-        download = f'chroot "$1" apt-get --yes --download-only install {" ".join(root.at_hand)}'
+        # As apt does where it is not told otherwise, with what they recommend.
+        install = "apt-get --yes --download-only --option=APT::Install-Recommends=true install"
+        download = f'chroot "$1" {install} {" ".join(root.at_hand)}'
         options += ["--skip=cleanup/apt", f"--customize-hook={download}"]
     key = hashlib.sha256(" ".join(options).encode()).hexdigest()[:12]
     directory = CACHE / f"{suite}-{key}"
@@ -127,10 +130,14 @@ class Machine:
     It has a loopback network of its own and shows the tree, read-only, as /src.
     """
 
-    def __init__(self, suite: str, before_boot: str = "", root: Root = Root()) -> None:
-        """before_boot is bash, run in the machine's root when nothing runs in it yet."""
+    def __init__(
+        self, suite: str, before_boot: str = "", *, root: Root = ROOT, options: Sequence[str] = ()
+    ) -> None:
+        """before_boot is bash, run in the machine's root when nothing runs in it yet; options are more of
+        systemd-nspawn's."""
         self.suite = suite
         self._root = root
+        self._options = options
         self._before_boot = before_boot
         self.name = f"calcd-{suite}-{secrets.token_hex(4)}"
         self._leader = 0
@@ -213,6 +220,7 @@ class Machine:
                     *(f"--bind-ro={TREE}:{SOURCE}", f"--tmpfs={SOURCE}/build"),
                     # Neither machined nor a unit is needed: the host may have no systemd running.
                     *("--register=no", "--keep-unit", "--link-journal=no", "--console=pipe"),
+                    *self._options,
                     *("--private-network", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3"),
                     *("bash", "-e", "-c", f"{self._before_boot}\nexec /lib/systemd/systemd"),
                 ],

@@ -2,16 +2,9 @@
 
 import pytest
 from system.machine import COPY, COPY_TREE, Machine
+from system.traces import USERS, listing
 
-# Everything but what a system writes by itself, and the copies that the tools of the user database keep.
-OTHERS = (
-    *("/proc", "/sys", "/dev", "/tmp", "/src", "/root", "/run/systemd", "/run/udev", "/var/lib/systemd"),
-    *("/var/log", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock"),
-)
-LISTING = (
-    f"find / -xdev '(' -path {' -o -path '.join(OTHERS)} ')' -prune -o -printf '%M %u %g %p %l\\n' | sort"
-)
-USERS = "cat /etc/passwd /etc/group /etc/shadow /etc/gshadow"
+LISTING = listing()
 
 
 @pytest.fixture(scope="module")
