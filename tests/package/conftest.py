@@ -41,9 +41,9 @@ def package(request: pytest.FixtureRequest, workshop: Machine) -> Package:
     """The package, built without its tests."""
     request.getfixturevalue("complete_build")  # is under way from now on
     tree = copy(workshop, "package")
-    workshop.run(f"cd {tree} && {QUICK} deb")
+    errors = workshop.run(f"cd {tree}; {QUICK} deb").stderr
     workshop.run(f"cp -r {tree}/build {EXCHANGE}/")
-    return collect(workshop, EXCHANGE)
+    return collect(workshop, EXCHANGE)._replace(errors=errors)
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +61,7 @@ def older(workshop: Machine, package: Package) -> str:
 
 
 @pytest.fixture
-def bare(suite: str, exchange: Path) -> Iterator[Machine]:
-    """A machine to install the package in."""
-    with Machine(suite, root=BARE, options=machine_options(exchange)) as machine:
+def tester(suite: str, exchange: Path) -> Iterator[Machine]:
+    """A machine to install the package in. What calcd depends on is there."""
+    with Machine(suite, options=machine_options(exchange)) as machine:
         yield machine

@@ -1,4 +1,4 @@
-"""apt install, remove and purge, on a Debian that has nothing of what calcd needs."""
+"""apt install, remove and purge."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,19 +15,19 @@ ENABLED = "find /etc/systemd/system /var/lib/systemd/deb-systemd-* -name '*calcd
 
 @pytest.fixture(scope="module")
 def installed(suite: str, exchange: Path, package: Package) -> Iterator[Machine]:
-    """A machine with the package in it, for the tests that leave it there as it is."""
+    """A Debian that had nothing of what calcd needs, and has the package now."""
     with Machine(suite, root=BARE, options=machine_options(exchange)) as machine:
+        assert machine.run("command -v python3", check=False).stdout == ""
         machine.run(f"{INSTALL} {package.deb}")
         yield machine
 
 
-def test_it_serves_as_soon_as_apt_has_installed_it(bare: Machine, package: Package) -> None:
-    assert bare.run("command -v python3", check=False).stdout == ""
-    bare.run(f"{INSTALL} {package.deb}")
-    assert bare.output("systemctl is-enabled calcd.socket calcd.service").split() == ["enabled", "enabled"]
-    assert bare.show("calcd.socket", "ActiveState") == "active"
-    assert bare.output("calc-client add 2 3") == "5"
-    assert bare.output("systemctl --failed --quiet; dpkg --verify calcd") == ""
+def test_it_serves_as_soon_as_apt_has_installed_it(installed: Machine) -> None:
+    assert installed.output("calc-client add 2 3") == "5"
+    enabled = installed.output("systemctl is-enabled calcd.socket calcd.service")
+    assert enabled.split() == ["enabled", "enabled"]
+    assert installed.show("calcd.socket", "ActiveState") == "active"
+    assert installed.output("systemctl --failed --quiet; dpkg --verify calcd") == ""
 
 
 def test_the_readmes_commands_work(installed: Machine) -> None:
@@ -43,9 +43,7 @@ def test_it_runs_as_its_own_user_in_its_jail(installed: Machine) -> None:
     installed.run("systemctl start calcd")
     pid = installed.show("calcd.service", "MainPID")
     assert installed.output(f"ps -o user=,group= -p {pid}").split() == ["calcd", "calcd"]
-    jail = installed.output(f"ls -A /proc/{pid}/root /proc/{pid}/root/etc").split()
-    assert not {"root", "home", "var", "passwd"} & set(jail)
-    assert {"usr", "calcd"} <= set(jail)
+    assert set(installed.output(f"ls -A /proc/{pid}/root/etc").split()) <= {"calcd", "localtime"}
 
 
 def test_root_runs_it_without_what_the_environment_would_add(installed: Machine) -> None:
@@ -61,25 +59,24 @@ def test_every_setting_in_its_configuration_is_at_its_default(installed: Machine
     assert installed.output("calcd --config /dev/null --dump-config") == in_force
 
 
-def test_remove_stops_it_and_keeps_the_configuration(bare: Machine, package: Package) -> None:
-    bare.run(f"{INSTALL} {package.deb}; calc-client add 2 3")
-    bare.run("echo DrainTime=5s >>/etc/calcd/calcd.conf; apt-get -y remove calcd")
-    assert bare.run("pgrep -a -u calcd", check=False).stdout == ""
-    assert bare.output("ss -Hltn sport = :7070") == ""
-    assert bare.run("ls -d /run/calcd /run/calcd-root", check=False).stdout == ""
-    bare.run(f"{INSTALL} {package.deb}")
-    assert "DrainTime=5s" in bare.output("calcd --dump-config").splitlines()
-    assert bare.output("calc-client add 2 3") == "5"
+def test_remove_stops_it_and_keeps_the_configuration(tester: Machine, package: Package) -> None:
+    tester.run(f"{INSTALL} {package.deb}; calc-client add 2 3")
+    tester.run("echo DrainTime=5s >>/etc/calcd/calcd.conf; apt-get -y remove calcd")
+    assert tester.run("pgrep -a -u calcd", check=False).stdout == ""
+    assert tester.output("ss -Hltn sport = :7070") == ""
+    assert tester.run("ls -d /run/calcd /run/calcd-root", check=False).stdout == ""
+    tester.run(f"{INSTALL} {package.deb}")
+    assert "DrainTime=5s" in tester.output("calcd --dump-config").splitlines()
+    assert tester.output("calc-client add 2 3") == "5"
 
 
-def test_purge_leaves_nothing_but_the_user(bare: Machine, package: Package) -> None:
-    bare.run(f"{INSTALL} python3-daemon python3-systemd")
-    files, users = bare.output(LISTING), bare.output(USERS)
-    bare.run(f"{INSTALL} {package.deb}; calc-client add 2 3; calcd --version")
-    bare.run("mkdir /etc/calcd/calcd.conf.d; echo '[calcd]' >/etc/calcd/calcd.conf.d/local.conf")
-    bare.run("systemctl restart calcd; apt-get -y purge calcd")
-    assert bare.output(LISTING).splitlines() == files.splitlines()
-    assert bare.output(ENABLED) == ""
-    left = set(bare.output(USERS).splitlines()) - set(users.splitlines())
+def test_purge_leaves_nothing_but_the_user(tester: Machine, package: Package) -> None:
+    files, users = tester.output(LISTING), tester.output(USERS)
+    tester.run(f"{INSTALL} {package.deb}; calc-client add 2 3; calcd --version")
+    tester.run("mkdir /etc/calcd/calcd.conf.d; echo '[calcd]' >/etc/calcd/calcd.conf.d/local.conf")
+    tester.run("systemctl restart calcd; apt-get -y purge calcd")
+    assert tester.output(LISTING).splitlines() == files.splitlines()
+    assert tester.output(ENABLED) == ""
+    left = set(tester.output(USERS).splitlines()) - set(users.splitlines())
     assert left
     assert all(line.startswith("calcd:") for line in left)

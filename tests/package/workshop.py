@@ -31,6 +31,7 @@ class Package(NamedTuple):
     dsc: str
     changes: str
     sums: dict[str, str]  # the SHA-256 of each file, by its name
+    errors: str = ""  # what make deb has said
 
 
 def collect(machine: Machine, tree: str) -> Package:
