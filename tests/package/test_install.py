@@ -52,6 +52,12 @@ def test_root_runs_it_without_what_the_environment_would_add(installed: Machine)
         assert installed.output(f"PYTHONPATH=/tmp/trap {program} --version").startswith(program)
 
 
+def test_no_other_package_takes_the_place_of_a_standard_module(installed: Machine) -> None:
+    trap = "/usr/lib/python3/dist-packages/struct.py"
+    installed.run(f"echo 'raise SystemExit(9)' >{trap}; systemctl restart calcd; rm {trap}")
+    assert installed.output("calc-client add 2 3") == "5"
+
+
 def test_every_setting_in_its_configuration_is_at_its_default(installed: Machine) -> None:
     assert installed.output("calcd --check") == ""
     in_force = installed.output("calcd --dump-config")
