@@ -41,6 +41,7 @@ def test_piuparts_installs_upgrades_and_purges_it(workshop: Machine, package: Pa
         check=False,
         timeout=300,
     )
+    workshop.run(f"rm -r {root}")
     assert said.returncode == 0, said.stdout
     passed = re.findall("PASS: (.*)", said.stdout)
     assert passed == [
