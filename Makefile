@@ -28,27 +28,20 @@ SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$
 HERE = [ -z "$(DESTDIR)" ]
 LIVE = { [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; }
 
-.PHONY: all help install install-programs install-files uninstall deb check check-package lint test bench clean
-.NOTPARALLEL:
+.PHONY: all help install uninstall check lint test bench clean
 
 all: help
 
 help:
 	@echo 'make install    installs to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall  removes what that has installed'
-	@echo 'make deb        builds the Debian package of what is committed, into build/deb'
 	@echo 'make check      all of the checks and tests, also on real machines; as root (./check)'
 	@echo 'make lint       the style and the types alone'
 	@echo 'make test       the tests that need no root and no machine'
+	@echo 'make deb        builds the Debian package of what is committed, into build/deb'
 	@echo 'make check-package  the tests of the Debian package alone, on Debian 12 and 13; as root'
 	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks (10 minutes)'
 	@echo 'make clean      removes what checks and tests have made'
-
-install: install-programs install-files
-	@! $(HERE) || ! command -v systemd-sysusers >/dev/null || { \
-	    systemd-sysusers $(SYSUSERS)/calcd.conf && systemd-tmpfiles --create $(TMPFILES)/calcd.conf; }
-	@! $(LIVE) || { systemctl daemon-reload && \
-	    echo 'Next: systemctl enable --now calcd.socket calcd.service'; }
 
 install-programs:
 	@$(PYTHON) -c 'import daemon, systemd' 2>/dev/null || { \
@@ -74,6 +67,14 @@ install-files:
 	install -d $(DESTDIR)$(SYSCONFDIR)/calcd
 	[ -e $(DESTDIR)$(CONF) ] || $(SAMPLE) >$(DESTDIR)$(CONF)
 
+.PHONY: install-programs install-files
+.NOTPARALLEL:
+install: install-programs install-files
+	@! $(HERE) || ! command -v systemd-sysusers >/dev/null || { \
+	    systemd-sysusers $(SYSUSERS)/calcd.conf && systemd-tmpfiles --create $(TMPFILES)/calcd.conf; }
+	@! $(LIVE) || { systemctl daemon-reload && \
+	    echo 'Next: systemctl enable --now calcd.socket calcd.service'; }
+
 # A configuration that was changed is kept; the user is removed if it is the one that calcd.sysusers made.
 uninstall:
 	@! $(LIVE) || [ ! -e $(UNITS)/calcd.service ] || systemctl --quiet disable --now calcd.service calcd.socket
@@ -92,11 +93,12 @@ uninstall:
 	    rmdir $(DESTDIR)$$folder 2>/dev/null || :; done  # those that were made for calcd alone, and are empty now
 	@! $(LIVE) || systemctl daemon-reload
 
-deb:
-	packaging/make-deb
-
 check:
 	./check
+
+.PHONY: deb check-package
+deb:
+	packaging/make-deb
 
 check-package:
 	./check tests/package
