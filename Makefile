@@ -45,6 +45,8 @@ help:
 	@echo 'make check      all of the checks and tests, also on real machines; as root (./check)'
 	@echo 'make lint       the style and the types alone'
 	@echo 'make test       the tests that need no root and no machine'
+	@echo 'make deb        builds the Debian package of what is committed, into build/deb'
+	@echo 'make check-package  the tests of the Debian package alone, on Debian 12 and 13; as root'
 	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks (10 minutes)'
 	@echo 'make clean      removes what checks and tests have made'
 
@@ -52,7 +54,7 @@ help:
 generate:
 	$(GENERATE)
 
-install:
+install-programs:
 	@$(PYTHON) -c 'import daemon, systemd' 2>/dev/null || { \
 	    echo 'calcd needs two packages: apt-get install python3-daemon python3-systemd' >&2; exit 1; }
 	@$(PYTHON) -c 'import seccomp' 2>/dev/null || \
@@ -64,6 +66,9 @@ install:
 	install -d $(DESTDIR)$(BINDIR)
 	$(call SCRIPT,calcd.supervisor.main,$(DESTDIR)$(BINDIR)/calcd)
 	$(call SCRIPT,calcd.client.main,$(DESTDIR)$(BINDIR)/calc-client)
+
+# What the Debian package, whose programs pybuild installs, takes from here.
+install-files:
 	install -d $(DESTDIR)$(UNITS)
 	sed 's|/usr/bin/calcd|$(BINDIR)/calcd|' packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service
 	install -m 644 packaging/systemd/calcd.socket $(DESTDIR)$(UNITS)
@@ -79,6 +84,10 @@ install:
 	install -D -m 644 -t $(DESTDIR)$(CATALOG) $(GENERATED)/calcd.catalog
 	install -d $(DESTDIR)$(SYSCONFDIR)/calcd
 	[ -e $(DESTDIR)$(CONF) ] || $(SAMPLE) >$(DESTDIR)$(CONF)
+
+.PHONY: install-programs install-files
+.NOTPARALLEL:
+install: install-programs install-files
 	@! $(HERE) || ! command -v systemd-sysusers >/dev/null || { \
 	    systemd-sysusers $(SYSUSERS)/calcd.conf && systemd-tmpfiles --create $(TMPFILES)/calcd.conf; }
 	@! $(HERE) || ! command -v journalctl >/dev/null || journalctl --update-catalog
@@ -111,6 +120,13 @@ uninstall:
 
 check:
 	./check
+
+.PHONY: deb check-package
+deb:
+	packaging/make-deb
+
+check-package:
+	./check tests/package
 
 lint:
 	ruff check calcd packaging tests

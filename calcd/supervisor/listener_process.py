@@ -19,12 +19,10 @@ from calcd.supervisor.news import Event
 from calcd.supervisor.sockets import Sockets
 
 # The folder that the package calcd was imported from: a listener that is started after an upgrade runs
-# the new code. Not by PYTHONPATH, which would put the folder before the standard library's.
+# the new code. Not by PYTHONPATH, which would put the folder, all of dist-packages it may be, before the
+# standard library's.
 _FOLDER = str(Path(__file__).parents[2])
-_PROGRAM = (
-    f"import sys; {_FOLDER!r} in sys.path or sys.path.insert(0, {_FOLDER!r}); "
-    "from calcd.listener.main import main; sys.exit(main())"
-)
+_PROGRAM = f"import sys; sys.path.append({_FOLDER!r}); from calcd.listener.main import main; sys.exit(main())"
 # Room for the titles that the listener and its handlers write over their arguments.
 _TITLE_ROOM = 256
 

@@ -19,10 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from support.processes import wait_for
 
@@ -33,6 +33,16 @@ PACKAGES = (
     *("python3-pytest", "python3-hypothesis", "gcc", "libc6-dev", "make", "procps", "iproute2"),
     *("man-db", "manpages", "manpages-dev", "mandoc", "bash-completion", "zsh"),
 )
+
+
+class Root(NamedTuple):
+    """What is in a machine from the start."""
+
+    packages: tuple[str, ...] = PACKAGES
+    at_hand: tuple[str, ...] = ()  # what its apt can install without a network
+
+
+ROOT = Root()
 # What Debian's installer does: without it localhost is not a name, and the machine has its host's.
 FINISH = "echo 127.0.0.1 localhost >$1/etc/hosts; echo debian >$1/etc/hostname"
 TREE = Path(__file__).resolve().parents[2]
@@ -57,20 +67,25 @@ class CommandError(MachineError):
     """A command in the machine ended with a status other than 0."""
 
 
-def base_root(suite: str) -> Path:
+def base_root(suite: str, root: Root) -> Path:
     """The root directory of a suite, made on first use (half a minute, 450 MB, needs the network).
 
     Raises MachineError when it cannot be made.
     """
-    options = ["--variant=minbase", f"--include={','.join(PACKAGES)}", f"--customize-hook={FINISH}"]
+    options = ["--variant=minbase", f"--include={','.join(root.packages)}", f"--customize-hook={FINISH}"]
+    if root.at_hand:
+        # As apt does where it is not told otherwise, with what they recommend.
+        install = "apt-get --yes --download-only --option=APT::Install-Recommends=true install"
+        download = f'chroot "$1" {install} {" ".join(root.at_hand)}'
+        options += ["--skip=cleanup/apt", f"--customize-hook={download}"]
     key = hashlib.sha256(" ".join(options).encode()).hexdigest()[:12]
-    root = CACHE / f"{suite}-{key}"
+    directory = CACHE / f"{suite}-{key}"
     CACHE.mkdir(parents=True, exist_ok=True)
     # Two runs of the tests that start together: one builds, the other waits for it.
-    with (CACHE / f"{suite}.lock").open("w") as lock:
+    with directory.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not root.is_dir():
-            unfinished = CACHE / f"{suite}.unfinished"
+        if not directory.is_dir():
+            unfinished = directory.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             build = subprocess.run(
                 ["mmdebstrap", "--quiet", *options, suite, unfinished],
@@ -82,8 +97,8 @@ def base_root(suite: str) -> Path:
                 raise MachineError(
                     f"mmdebstrap could not make a Debian {suite}: is there a network?\n{build.stderr}"
                 )
-            unfinished.rename(root)
-    return root
+            unfinished.rename(directory)
+    return directory
 
 
 class Background:
@@ -116,9 +131,14 @@ class Machine:
     It has a loopback network of its own and shows the tree, read-only, as /src.
     """
 
-    def __init__(self, suite: str, before_boot: str = "") -> None:
-        """before_boot is bash, run in the machine's root when nothing runs in it yet."""
+    def __init__(
+        self, suite: str, before_boot: str = "", *, root: Root = ROOT, options: Sequence[str] = ()
+    ) -> None:
+        """before_boot is bash, run in the machine's root when nothing runs in it yet; options are more of
+        systemd-nspawn's."""
         self.suite = suite
+        self._root = root
+        self._options = options
         self._before_boot = before_boot
         self.name = f"calcd-{suite}-{secrets.token_hex(4)}"
         self._leader = 0
@@ -127,7 +147,7 @@ class Machine:
 
     def __enter__(self) -> Self:
         _require_host()
-        root = base_root(self.suite)
+        root = base_root(self.suite, self._root)
         with self._cleanup:
             self._boot(root)
             self._cleanup = self._cleanup.pop_all()
@@ -201,6 +221,7 @@ class Machine:
                     *(f"--bind-ro={TREE}:{SOURCE}", f"--tmpfs={SOURCE}/build"),
                     # Neither machined nor a unit is needed: the host may have no systemd running.
                     *("--register=no", "--keep-unit", "--link-journal=no", "--console=pipe"),
+                    *self._options,
                     *("--private-network", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3"),
                     *("bash", "-e", "-c", f"{self._before_boot}\nexec /lib/systemd/systemd"),
                 ],

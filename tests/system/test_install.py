@@ -4,22 +4,15 @@ import re
 
 import pytest
 from system.machine import COPY, COPY_TREE, Machine
+from system.traces import USERS, listing
 
-# Everything but what a system writes by itself, and the copies that the tools of the user database keep.
-OTHERS = (
-    *("/proc", "/sys", "/dev", "/tmp", "/src", "/root", "/run/systemd", "/run/udev", "/var/lib/systemd"),
-    *("/var/log", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock"),
-)
-LISTING = (
-    f"find / -xdev '(' -path {' -o -path '.join(OTHERS)} ')' -prune -o -printf '%M %u %g %p %l\\n' | sort"
-)
+LISTING = listing()
 # What the shells find by themselves, wherever it was installed.
 ZSH_COMPLETIONS = "autoload -U compinit; compinit -D -u; print $_comps[calcd] $_comps[calc-client]"
 BASH_COMPLETIONS = (
     ". /usr/share/bash-completion/bash_completion; "
     "for program in calcd calc-client; do __load_completion $program; complete -p $program; done"
 )
-USERS = "cat /etc/passwd /etc/group /etc/shadow /etc/gshadow"
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,11 @@
 import re
 
 import pytest
-from system.machine import COPY, COPY_TREE, TREE, Machine
+from support.readme import blocks
+from system.machine import COPY, COPY_TREE, Machine
 
-README = (TREE / "README.md").read_text()
-# Not here: it is what runs this test.
-ELSEWHERE = "./check"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+# Not here: it is what runs this test; and the package has tests of its own.
+ELSEWHERE = ["./check", *blocks("sh", "Install it")[0].splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +27,7 @@ def test_its_first_command_starts_calcd_and_gets_an_answer(machine: Machine, tre
 
 
 def test_its_other_commands_work_and_its_python_does(machine: Machine, tree: str) -> None:
-    commands = [line for block in blocks("sh")[1:] for line in block.splitlines() if line != ELSEWHERE]
+    commands = [line for block in blocks("sh")[1:] for line in block.splitlines() if line not in ELSEWHERE]
     said = {command: machine.output(tree + command) for command in commands}
     assert len(said) > 10
     assert said["calc-client add 2 3"] == "5"

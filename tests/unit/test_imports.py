@@ -100,7 +100,7 @@ def test_the_lean_parts_import_nothing_heavy(module: str) -> None:
 
 def test_a_fresh_listener_has_nothing_heavy_loaded() -> None:
     program = (
-        f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); "
+        f"import sys; sys.path.append({str(PACKAGE.parent)!r}); "
         "import calcd.listener.main; print(*sys.modules)"
     )
     command = [sys.executable, "-I", "-S", "-c", program]  # as the supervisor starts it

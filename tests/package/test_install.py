@@ -1,0 +1,91 @@
+"""apt install, remove and purge."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from package.workshop import BARE, INSTALL, Package, machine_options
+from support.readme import blocks
+from system.machine import Machine
+from system.traces import USERS, listing
+
+LISTING = listing("/exchange", "/var/lib/dpkg", "/var/lib/apt", "/var/cache")
+ENABLED = "find /etc/systemd/system /var/lib/systemd/deb-systemd-* -name '*calcd*'"
+
+
+@pytest.fixture(scope="module")
+def installed(suite: str, exchange: Path, package: Package) -> Iterator[Machine]:
+    """A Debian that had nothing of what calcd needs, and has the package now."""
+    with Machine(suite, root=BARE, options=machine_options(exchange)) as machine:
+        assert machine.run("command -v python3", check=False).stdout == ""
+        machine.run(f"{INSTALL} {package.deb}")
+        yield machine
+
+
+def test_it_serves_as_soon_as_apt_has_installed_it(installed: Machine) -> None:
+    assert installed.output("calc-client add 2 3") == "5"
+    enabled = installed.output("systemctl is-enabled calcd.socket calcd.service")
+    assert enabled.split() == ["enabled", "enabled"]
+    assert installed.show("calcd.socket", "ActiveState") == "active"
+    assert installed.output("systemctl --failed --quiet; dpkg --verify calcd") == ""
+
+
+def test_the_readmes_commands_work(installed: Machine) -> None:
+    said = {line: installed.output(line) for block in blocks("sh", "Use it") for line in block.splitlines()}
+    assert said["calc-client add 2 3"] == "5"
+    assert "active (running)" in said["systemctl status calcd"]
+    assert "connection 1 from 127.0.0.1" in said["journalctl -u calcd"]
+    (program,) = blocks("python", "Use it")
+    assert installed.run("python3 -", stdin=program).stdout == "5\n"
+
+
+def test_it_runs_as_its_own_user_in_its_jail(installed: Machine) -> None:
+    installed.run("systemctl start calcd")
+    pid = installed.show("calcd.service", "MainPID")
+    assert installed.output(f"ps -o user=,group= -p {pid}").split() == ["calcd", "calcd"]
+    assert set(installed.output(f"ls -A /proc/{pid}/root/etc").split()) <= {"calcd", "localtime"}
+
+
+def test_root_runs_it_without_what_the_environment_would_add(installed: Machine) -> None:
+    installed.run("mkdir /tmp/trap; echo 'raise SystemExit(9)' >/tmp/trap/argparse.py")
+    for program in ("calcd", "calc-client"):
+        assert installed.output(f"PYTHONPATH=/tmp/trap {program} --version").startswith(program)
+
+
+def test_no_other_package_takes_the_place_of_a_standard_module(installed: Machine) -> None:
+    trap = "/usr/lib/python3/dist-packages/struct.py"
+    installed.run(f"echo 'raise SystemExit(9)' >{trap}")
+    restart = installed.run("systemctl restart calcd", check=False)
+    installed.run(f"rm {trap}")
+    assert restart.returncode == 0, restart.stderr
+    assert installed.output("calc-client add 2 3") == "5"
+
+
+def test_every_setting_in_its_configuration_is_at_its_default(installed: Machine) -> None:
+    assert installed.output("calcd --check") == ""
+    in_force = installed.output("calcd --dump-config")
+    assert installed.output("grep -v '^# ' /etc/calcd/calcd.conf | sed 's/^#//' | grep .") == in_force
+    assert installed.output("calcd --config /dev/null --dump-config") == in_force
+
+
+def test_remove_stops_it_and_keeps_the_configuration(tester: Machine, package: Package) -> None:
+    tester.run(f"{INSTALL} {package.deb}; calc-client add 2 3")
+    tester.run("echo DrainTime=5s >>/etc/calcd/calcd.conf; apt-get -y remove calcd")
+    assert tester.run("pgrep -a -u calcd", check=False).stdout == ""
+    assert tester.output("ss -Hltn sport = :7070") == ""
+    assert tester.run("ls -d /run/calcd /run/calcd-root", check=False).stdout == ""
+    tester.run(f"{INSTALL} {package.deb}")
+    assert "DrainTime=5s" in tester.output("calcd --dump-config").splitlines()
+    assert tester.output("calc-client add 2 3") == "5"
+
+
+def test_purge_leaves_nothing_but_the_user(tester: Machine, package: Package) -> None:
+    files, users = tester.output(LISTING), tester.output(USERS)
+    tester.run(f"{INSTALL} {package.deb}; calc-client add 2 3; calcd --version")
+    tester.run("mkdir /etc/calcd/calcd.conf.d; echo '[calcd]' >/etc/calcd/calcd.conf.d/local.conf")
+    tester.run("systemctl restart calcd; apt-get -y purge calcd")
+    assert tester.output(LISTING).splitlines() == files.splitlines()
+    assert tester.output(ENABLED) == ""
+    left = set(tester.output(USERS).splitlines()) - set(users.splitlines())
+    assert left
+    assert all(line.startswith("calcd:") for line in left)

@@ -1,0 +1,48 @@
+"""From an older version of the package to this one."""
+
+from package.workshop import INSTALL, Package
+from system.machine import Machine
+from system.service import Service
+
+from calcd import __version__
+from calcd.supervisor import messages
+
+
+def test_upgrades_under_load_refuse_and_reset_nobody_and_bring_the_new_code(
+    tester: Machine, older: str, package: Package
+) -> None:
+    tester.run(f"{INSTALL} {older}")
+    service = Service(tester)
+    service.start()
+    opened = tester.show("calcd.socket", "ActiveEnterTimestampMonotonic")
+    load = service.load()
+    for options in ("", "--reinstall", "--reinstall"):
+        tester.run(f"{INSTALL} {options} {package.deb}")
+        service.wait_for_another_connection()
+    outcomes = load.finish()
+    assert set(outcomes) == {"ok"}
+    assert tester.show("calcd.socket", "ActiveEnterTimestampMonotonic") == opened
+    versions = [entry["MESSAGE"].split()[1] for entry in service.logged(messages.STARTED)]
+    assert versions == ["0.0.1", __version__, __version__, __version__]
+    service.close()
+
+
+def test_an_upgrade_keeps_the_local_configuration(tester: Machine, older: str, package: Package) -> None:
+    tester.run(f"{INSTALL} {older}")
+    tester.run("echo DrainTime=5s >>/etc/calcd/calcd.conf")
+    tester.run("mkdir /etc/calcd/calcd.conf.d")
+    tester.run("printf '[calcd]\\nLogConnections=none\\n' >/etc/calcd/calcd.conf.d/local.conf")
+    tester.run(
+        "mkdir /etc/systemd/system/calcd.socket.d; cd /etc/systemd/system/calcd.socket.d; "
+        "printf '[Socket]\\nListenStream=\\nListenStream=127.0.0.1:7071\\n' >local.conf; "
+        "systemctl daemon-reload; systemctl stop calcd.service; systemctl restart calcd.socket; "
+        "systemctl disable calcd.service"
+    )
+    # The question that dpkg would ask, because both sides have changed the file, answered by its default.
+    tester.run(
+        f"{INSTALL} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold {package.deb}"
+    )
+    in_force = tester.output("calcd --dump-config").splitlines()
+    assert {"DrainTime=5s", "LogConnections=none"} <= set(in_force)
+    assert tester.output("calc-client --server 127.0.0.1:7071 add 2 3") == "5"
+    assert tester.run("systemctl is-enabled calcd.service", check=False).stdout == "disabled\n"

@@ -1,0 +1,16 @@
+"""make deb as it is: it runs the unit and process tests, with the Python and python-daemon of each Debian."""
+
+from package.workshop import Package, collect
+from system.machine import COPY, Background, Machine
+
+
+def test_the_tests_pass_in_the_build_and_change_nothing(
+    workshop: Machine, complete_build: Background, package: Package
+) -> None:
+    complete_build.finish(timeout=900)
+    log = workshop.output("cat /root/build.log")
+    assert " passed in " in log
+    sources = {
+        name: digest for name, digest in package.sums.items() if not name.endswith((".buildinfo", ".changes"))
+    }
+    assert sources.items() <= collect(workshop, COPY).sums.items()

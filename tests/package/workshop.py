@@ -1,0 +1,58 @@
+"""Where the Debian package is built and examined, and where it is installed."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from system.machine import COPY, PACKAGES, Machine, Root
+
+# What builds the package, and what examines it.
+WORKSHOP = Root(
+    (
+        *PACKAGES,
+        *("build-essential", "debhelper", "dh-python", "pybuild-plugin-pyproject", "python3-setuptools"),
+        *("python3-wheel", "python3-venv", "git"),
+        *("lintian", "piuparts", "reprotest", "faketime", "sudo", "autopkgtest", "apt-utils"),
+    )
+)
+# A Debian that has nothing of what calcd needs.
+BARE = Root(
+    ("systemd", "systemd-sysv", "dbus", "procps", "iproute2"),
+    at_hand=("python3-daemon", "python3-systemd", "python3-seccomp"),
+)
+
+EXCHANGE = "/exchange"  # where all of a suite's machines have a folder in common
+QUICK = "DEB_BUILD_OPTIONS=nocheck make"
+INSTALL = "apt-get -q -y install"
+
+
+class Package(NamedTuple):
+    """What make deb has built, as paths in the machines."""
+
+    deb: str
+    dsc: str
+    changes: str
+    sums: dict[str, str]  # the SHA-256 of each file, by its name
+    errors: str = ""  # what make deb has said
+
+
+def collect(machine: Machine, tree: str) -> Package:
+    """The package that make deb has built in a tree of the machine."""
+    folder = f"{tree}/build/deb"
+    files = machine.output(f"ls {folder}/*").splitlines()
+    (deb,), (dsc,), (changes,) = (
+        [file for file in files if file.endswith(suffix)] for suffix in (".deb", ".dsc", ".changes")
+    )
+    lines = machine.output(f"cd {folder} && sha256sum *").splitlines()
+    return Package(deb, dsc, changes, {name: digest for digest, name in map(str.split, lines)})
+
+
+def copy(machine: Machine, name: str) -> str:
+    """Another copy of the tree in the workshop, not yet built."""
+    tree = f"/home/{name}"
+    machine.run(f"mkdir {tree}; tar -C {COPY} --exclude=./build -c . | tar -C {tree} -x")
+    return tree
+
+
+def machine_options(exchange: Path) -> list[str]:
+    # piuparts makes the device nodes of its chroot.
+    return [f"--bind={exchange}:{EXCHANGE}", "--capability=CAP_MKNOD"]
