@@ -89,6 +89,11 @@ LISTENER_FAILED = Message(
     syslog.LOG_ERR,
     "no new listener: {reason}; nobody accepts connections, the next try is in {delay} s",
 )
+LOG_LOST = Message(
+    "ae1bb90836bd47799a8bbac8a3d0620e",
+    syslog.LOG_WARNING,
+    "messages lost: {lost}, because the log took none for too long; the counters (kill -USR1) are complete",
+)
 COUNTERS = Message(
     "2e939f4cba7b4a93909c35bdc83c6e80",
     syslog.LOG_NOTICE,

@@ -47,6 +47,8 @@ _STATUS_INTERVAL = 1.0
 _REMINDER = 0.1
 # Seconds between two looks at what a listener tells.
 _EVENTS_INTERVAL = 0.02
+# Seconds between two attempts to log what the log refuses.
+_LOG_INTERVAL = 1.0
 _REMEDIES = {
     "accept": "Raise LimitNOFILE= in the unit, or fs.file-max, or add memory.",
     "fork": "Raise TasksMax= in the unit, or kernel.pid_max, or add memory.",
@@ -87,6 +89,7 @@ class Supervisor:
         self._is_stopping = False
         self._serving_since = 0.0  # time.monotonic()
         self._delay = 0.0  # before the listener that is started next
+        self._is_log_watched = False
         self._timers = Timers()
         self._selector = selectors.DefaultSelector()
 
@@ -102,6 +105,7 @@ class Supervisor:
                 if self._selector.get_map().get(key.fd) == key:
                     key.data()
             self._timers.run_due()
+            self._watch_log()
         if self._started:
             raise Failure(ExitStatus.UNAVAILABLE, "calcd was told to stop while it started")
         counters = self._accounts.counters
@@ -127,6 +131,17 @@ class Supervisor:
         assert self._control  # noqa: S101 - for the type checker
         if self._control.accept():
             self._reload()
+
+    def _watch_log(self) -> None:
+        """What the log has not taken goes as soon as it does, and is tried again from time to time."""
+        if self._log.is_full != self._is_log_watched:
+            self._is_log_watched = self._log.is_full
+            if self._log.is_full:
+                self._selector.register(self._log, selectors.EVENT_WRITE, self._log.flush)
+            else:
+                self._selector.unregister(self._log)
+        if self._log.is_behind and not self._timers.is_set("log"):
+            self._timers.set("log", _LOG_INTERVAL, self._log.flush)
 
     def _log_counters(self) -> None:
         self._log.write(messages.COUNTERS, **vars(self._accounts.counters))
