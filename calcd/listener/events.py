@@ -20,10 +20,10 @@ ENDED = 4  # a handler has been waited for
 TROUBLE = 5  # connections could not be accepted, or not be given a handler, for a while
 
 # Behind these heads come the peer, the handler's report (empty when it died before it could), and
-# "accept" or "fork".
+# "accept" or "fork", or "gone" where accept(2) says that a client has left.
 OPENED_HEAD = Struct("<Bi")  # handler: its PID, by which the connection is known until it has ended
 ENDED_HEAD = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
-TROUBLE_HEAD = Struct("<BiI")  # errno, how often accepting has been put off since the last such event
+TROUBLE_HEAD = Struct("<BiI")  # errno, how often since the last such event
 
 
 def ready() -> bytes:
@@ -42,5 +42,5 @@ def ended(handler: int, wait_status: int, microseconds: int, report: bytes) -> b
     return ENDED_HEAD.pack(ENDED, handler, wait_status, microseconds) + report
 
 
-def trouble(error: int, pauses: int, call: str) -> bytes:
-    return TROUBLE_HEAD.pack(TROUBLE, error, pauses) + call.encode()
+def trouble(error: int, times: int, call: str) -> bytes:
+    return TROUBLE_HEAD.pack(TROUBLE, error, times) + call.encode()

@@ -75,14 +75,25 @@ REPORT_LOST = Message(
 TROUBLE = Message(
     "274dce9c1a8d49f1acddae377e1c5fe4",
     syslog.LOG_WARNING,
-    "new connections wait: {call} failed: {error} (times: {pauses}); open ones are served, and calcd tries "
+    "new connections wait: {call} failed: {error} (times: {times}); open ones are served, and calcd tries "
     "again ten times a second. {remedy}",
+)
+CLIENTS_GONE = Message(
+    "a126c088b7a04598a85f22863c836c6b",
+    syslog.LOG_NOTICE,
+    "clients had left before they were accepted, or a firewall forbids them: {error} (times: {times})",
 )
 LISTENER_DIED = Message(
     "6fbcdc766b394f89b2b093cd90f121a1",
     syslog.LOG_ERR,
     "the listener {listener} died: {status}; what is connected stays connected, what queues will be served "
     "by {successor}",
+)
+LISTENER_HANGS = Message(
+    "2e92be2a22a7498e8c9159a3c1a2de7c",
+    syslog.LOG_ERR,
+    "the listener {listener} has not answered for {time}, and is killed: was it stopped, or is the machine "
+    "out of memory?",
 )
 LISTENER_FAILED = Message(
     "93e018c9c8214f2c8d17ecbc96b688d4",

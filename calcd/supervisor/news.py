@@ -31,7 +31,7 @@ class Ended(NamedTuple):
 
 class Trouble(NamedTuple):
     error: int
-    pauses: int
+    times: int
     call: str
 
 
@@ -48,8 +48,8 @@ def decode(packet: bytes) -> Event:
         _, handler, wait_status, microseconds = events.ENDED_HEAD.unpack_from(packet)
         return Ended(handler, wait_status, microseconds, packet[events.ENDED_HEAD.size :])
     if kind == events.TROUBLE:
-        _, error, pauses = events.TROUBLE_HEAD.unpack_from(packet)
-        return Trouble(error, pauses, packet[events.TROUBLE_HEAD.size :].decode())
+        _, error, times = events.TROUBLE_HEAD.unpack_from(packet)
+        return Trouble(error, times, packet[events.TROUBLE_HEAD.size :].decode())
     if kind == events.READY:
         return Ready()
     if kind == events.ALIVE:

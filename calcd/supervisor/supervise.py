@@ -38,6 +38,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.
 # overrun its drain time before its supervisor does what it should have done.
 _READY_TIME = 10.0
 _OVERRUN = 2.0
+# Seconds between two pings to the listeners, and how many in a row one may leave unanswered. Counted, not
+# timed: a machine that stood still itself has not sent any.
+_PING_INTERVAL = 2.0
+_MAX_UNANSWERED = 5
 # A listener that has served for so long is replaced at once when it dies; the delay in front of the
 # next one doubles from the first to the last while they die sooner. Seconds.
 _STABLE = 10.0
@@ -76,7 +80,8 @@ class Supervisor:
         self._signals = signals
         self._control = control
         self._log = log
-        self._watchdog_interval = watchdog_interval
+        self._has_watchdog = watchdog_interval is not None
+        self._ping_interval = min(watchdog_interval or _PING_INTERVAL, _PING_INTERVAL)
         self._started: Callable[[str], None] | None = started
         self._accounts = Accounts(log, config.log_connections)
         self._listeners: dict[int, ListenerProcess] = {}  # by PID, those that leave included
@@ -159,7 +164,7 @@ class Supervisor:
         self._candidate = candidate
         self._listeners[candidate.pid] = candidate
         self._watch_events(candidate)
-        self._timers.set("candidate", _READY_TIME, partial(candidate.signal_group, signal.SIGKILL))
+        self._timers.set("candidate", _READY_TIME, partial(self._kill_hung, candidate, _READY_TIME))
 
     def _candidate_is_ready(self, candidate: ListenerProcess) -> None:
         if self._is_stopping:
@@ -177,7 +182,7 @@ class Supervisor:
         if self._started:
             started, self._started = self._started, None
             self._log.write(messages.STARTED, version=calcd.__version__, listen=sockets)
-            self._watch_later()
+            self._ping_later()
             try:
                 started(self._accounts.counters.status())
             except BrokenPipeError:  # who started calcd has been interrupted, and means this as well
@@ -193,6 +198,8 @@ class Supervisor:
         if self._is_stopping:
             return
         if self._started:
+            for listener in self._orphaned:
+                listener.close()
             raise failure
         _, sockets = self._next
         sockets.close_all_but(self._sockets)
@@ -277,13 +284,15 @@ class Supervisor:
                     if listener is self._candidate:
                         self._candidate_is_ready(listener)
                 case Alive():
-                    listener.is_alive = True
-                case Trouble(error, pauses, call):
+                    listener.unanswered = 0
+                case Trouble(error, times, "gone"):
+                    self._log.write(messages.CLIENTS_GONE, error=os.strerror(error), times=times)
+                case Trouble(error, times, call):
                     self._log.write(
                         messages.TROUBLE,
                         call=call,
                         error=os.strerror(error),
-                        pauses=pauses,
+                        times=times,
                         remedy=_REMEDIES[call],
                     )
 
@@ -366,7 +375,7 @@ class Supervisor:
             connections=self._accounts.counters.connections,
             drain_time=format_span(drain_time),
         )
-        for name in ("restart", "candidate", "watchdog"):
+        for name in ("restart", "candidate"):
             self._timers.cancel(name)
         # The address is free, and a socket's file gone, before the last connection is.
         self._sockets.close()
@@ -396,18 +405,25 @@ class Supervisor:
     def _tell_status(self) -> None:
         notify.tell(f"STATUS={self._accounts.counters.status()}")
 
-    def _watch(self) -> None:
-        """Assures systemd that this loop turns, and that the listener's has since the last time."""
-        if self._current:
-            if self._current.is_alive:
-                notify.tell("WATCHDOG=1")
-            self._current.is_alive = False
-            self._current.tell(events.PING)
-        self._watch_later()
+    def _ping(self) -> None:
+        """Sees to it that the loop of every listener turns, and assures systemd that this one does. Where
+        there is no listener, the next one is on its way: a restart would only cut off who is connected."""
+        is_well = self._current is None or self._current.unanswered == 0
+        if self._has_watchdog and is_well:
+            notify.tell("WATCHDOG=1")
+        for listener in self._listeners.values():
+            if listener is not self._candidate:  # which has a time of its own
+                if listener.unanswered == _MAX_UNANSWERED:
+                    self._kill_hung(listener, _MAX_UNANSWERED * self._ping_interval)
+                listener.ping()
+        self._ping_later()
 
-    def _watch_later(self) -> None:
-        if self._watchdog_interval is not None:
-            self._timers.set("watchdog", self._watchdog_interval, self._watch)
+    def _ping_later(self) -> None:
+        self._timers.set("ping", self._ping_interval, self._ping)
+
+    def _kill_hung(self, listener: ListenerProcess, seconds: float) -> None:
+        self._log.write(messages.LISTENER_HANGS, listener=listener.pid, time=format_span(seconds))
+        listener.kill()
 
 
 def _events_of(listener: ListenerProcess) -> str:

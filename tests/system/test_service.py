@@ -159,7 +159,7 @@ def test_the_watchdog_replaces_a_service_that_hangs(service: Service) -> None:
 
     wait_for(has_pinged_twice, "two pings to the watchdog")
     assert service.pid(SUPERVISOR) == supervisor
-    service.machine.run(f"kill -STOP {service.pid(LISTENER)}")
+    service.machine.run(f"kill -STOP {supervisor}")
     wait_for(lambda: int(service.show("NRestarts")) >= 1, "a restart by the watchdog")
     service.wait_until_serving()
     assert service.pid(SUPERVISOR) != supervisor
