@@ -115,6 +115,7 @@ def _start(given: Options, settings: Config) -> None:
                     sockets=listening,
                     signals=signals,
                     control=control_socket,
+                    files=[file for file in (pidfile, control_socket) if file],
                     log=to_log,
                     watchdog_interval=watchdog_interval,
                     started=launch.succeeded if launch else notify.ready,

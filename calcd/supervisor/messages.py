@@ -100,6 +100,12 @@ LISTENER_FAILED = Message(
     syslog.LOG_ERR,
     "no new listener: {reason}; nobody accepts connections, the next try is in {delay} s",
 )
+FILE_GONE = Message(
+    "0bd483624885477c983c2cfee3ab986c",
+    syslog.LOG_WARNING,
+    "{path} has been removed or replaced: calcd --reload, and who reads it, cannot find this calcd, PID "
+    "{pid}; kill -HUP does, and a restart makes it anew",
+)
 LOG_LOST = Message(
     "ae1bb90836bd47799a8bbac8a3d0620e",
     syslog.LOG_WARNING,

@@ -44,8 +44,9 @@ class Listening(NamedTuple):
             return
         if self.file is not None:
             path = Path(self.socket.getsockname())
-            # In a folder of root's, and with root's rights gone, it stays; the next start replaces it.
-            with contextlib.suppress(FileNotFoundError, PermissionError):
+            # In a folder of root's, and with root's rights gone, or where the file system has become
+            # read-only, it stays; the next start replaces it.
+            with contextlib.suppress(OSError):
                 if os.path.samestat(path.lstat(), self.file):
                     path.unlink()
         self.socket.close()

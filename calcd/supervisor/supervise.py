@@ -15,7 +15,7 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import calcd
@@ -29,6 +29,7 @@ from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.listener_process import ListenerProcess
 from calcd.supervisor.log import Log
 from calcd.supervisor.news import Alive, Ended, Opened, Ready, Trouble
+from calcd.supervisor.pidfile import Pidfile
 from calcd.supervisor.sockets import Sockets
 from calcd.timers import Timers
 
@@ -68,17 +69,19 @@ class Supervisor:
         sockets: Sockets,
         signals: SignalPipe,
         control: Control | None,
+        files: Sequence[Pidfile | Control],
         log: Log,
         watchdog_interval: float | None,
         started: Callable[[str], None],
     ) -> None:
-        """load_config reads the configuration anew; started is called, with the STATUS line, once calcd
-        serves."""
+        """load_config reads the configuration anew; files are those by which calcd is found; started is
+        called, with the STATUS line, once calcd serves."""
         self._config = config
         self._load_config = load_config
         self._sockets = sockets
         self._signals = signals
         self._control = control
+        self._files_in_place = list(files)
         self._log = log
         self._has_watchdog = watchdog_interval is not None
         self._ping_interval = min(watchdog_interval or _PING_INTERVAL, _PING_INTERVAL)
@@ -416,10 +419,19 @@ class Supervisor:
                 if listener.unanswered == _MAX_UNANSWERED:
                     self._kill_hung(listener, _MAX_UNANSWERED * self._ping_interval)
                 listener.ping()
+        self._look_after_files()
         self._ping_later()
 
     def _ping_later(self) -> None:
         self._timers.set("ping", self._ping_interval, self._ping)
+
+    def _look_after_files(self) -> None:
+        """Says once of each that it is gone. To make it anew might take rights that calcd has given up."""
+        for file in list(self._files_in_place):
+            with contextlib.suppress(PermissionError):  # a folder that its user may not look into
+                if not file.is_in_place():
+                    self._files_in_place.remove(file)
+                    self._log.write(messages.FILE_GONE, path=file.path, pid=os.getpid())
 
     def _kill_hung(self, listener: ListenerProcess, seconds: float) -> None:
         self._log.write(messages.LISTENER_HANGS, listener=listener.pid, time=format_span(seconds))
