@@ -149,6 +149,8 @@ def _open(address: Address) -> Listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Each reply is a whole answer that somebody waits for; accepted connections inherit it.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A client that vanished without a word is missed after net.ipv4.tcp_keepalive_time (tcp(7)).
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if address.family == socket.AF_INET6:  # else [::] and 0.0.0.0 could not both be given
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address.sockaddr)
