@@ -52,8 +52,8 @@ def test_a_start_can_be_ended_at_any_moment(tmp_path: Path, folder: Path, foregr
         assert os.listdir(tmp_path) == ["calcd"], milliseconds
     assert statuses <= {-signal.SIGTERM, TOLD_TO_STOP, 0}
     assert -signal.SIGTERM in statuses, "the earliest are too early for an orderly end"
+    calcd.log_file.write_text("")  # what is in it by now is not said of the next start
     with calcd:
-        calcd.expected += ["calcd: calcd was told to stop while it started"]
         assert ask_once(calcd) == 42
 
 
