@@ -107,7 +107,7 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody_and_gets_every_line_later(
 def test_what_is_too_much_to_keep_is_counted_and_the_count_is_logged_once(
     tmp_path: Path, server: str, pipe: Reader
 ) -> None:
-    connections = MOST_WAITING // 2 + 1000
+    connections = MOST_WAITING // 2 + 400
     with calcd_with_stderr(tmp_path / "calcd", server, tmp_path / "pipe") as calcd:
         fill(server, connections)
         wait_for(lambda: not calcd.handlers, "the end of all handlers")
@@ -128,6 +128,7 @@ def test_a_stop_does_not_wait_for_a_log_that_nobody_reads(tmp_path: Path, server
     with calcd_with_stderr(tmp_path / "calcd", server, tmp_path / "pipe") as calcd:
         while not pipe.is_full():
             fill(server, 10)
+        fill(server, 50)  # what is logged of them waits in calcd
         began = time.monotonic()
         calcd.stop()
         assert time.monotonic() - began < 5, "a second is the log's, the rest a busy machine's"

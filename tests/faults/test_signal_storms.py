@@ -2,6 +2,7 @@
 tests/process/test_reload.py, where it is many SIGHUPs."""
 
 import os
+import random
 import signal
 import threading
 import time
@@ -16,9 +17,10 @@ from support.processes import Process, users_of, wait_for
 
 from calcd.protocol.classic import Operation, encode_request
 
-# Milliseconds, beyond what each takes on an idle machine (150 and 60).
-OF_A_START = range(0, 240, 6)
-OF_A_RELOAD = range(0, 90, 3)
+# Milliseconds, beyond what each takes on an idle machine (150 and 60); a few of them, others each time.
+OF_A_START = range(240)
+OF_A_RELOAD = range(90)
+MOMENTS = 16
 # What somebody who was told to stop while it started answers.
 TOLD_TO_STOP = 69
 
@@ -39,7 +41,7 @@ def sleep_ms(milliseconds: int) -> None:
 def test_a_start_can_be_ended_at_any_moment(tmp_path: Path, folder: Path, foreground: bool) -> None:
     calcd = Calcd(folder, listen=["127.0.0.1:0", f"unix:{tmp_path}/socket"], foreground=foreground)
     statuses = set()
-    for milliseconds in OF_A_START:
+    for milliseconds in [0, *random.sample(OF_A_START, MOMENTS)]:
         calcd.launch()
         sleep_ms(milliseconds)
         calcd.launcher.terminate()
@@ -64,7 +66,7 @@ def ask_once(calcd: Calcd) -> int:
 
 def test_a_stop_at_any_moment_of_a_reload_answers_whoever_is_served(folder: Path) -> None:
     with Calcd(folder) as calcd:
-        for milliseconds in OF_A_RELOAD:
+        for milliseconds in random.sample(OF_A_RELOAD, MOMENTS):
             with calcd.connect() as connection:
                 assert ask(connection, Operation.ADD, 1, 1) == 2
                 connection.sendall(encode_request(Operation.ADD, 20, 22)[:7])
