@@ -77,3 +77,16 @@ def test_a_journald_that_is_restarted_gets_every_line(service: Service) -> None:
     assert set(outcomes) == {"ok"}
     wait_for(lambda: is_complete(service, outcomes["ok"]), "every line")
     assert not service.logged(messages.LOG_LOST)
+
+
+@pytest.mark.parametrize("target", ["journal", "syslog"])
+def test_a_journald_whose_sockets_are_made_anew_gets_every_line(service: Service, target: str) -> None:
+    service.configure(f"[calcd]\nLogTarget={target}\n")
+    service.start()
+    units = "systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service"
+    service.machine.run(f"systemctl stop {units}")
+    assert service.answer() == "5"
+    service.machine.run(f"systemctl start {units}")
+    assert service.answer() == "5"
+    wait_for(lambda: count(service, "ended after") == 2, "both connections in the journal")
+    assert count(service, "messages lost: ") == 0
