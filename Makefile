@@ -14,7 +14,7 @@ UNITS = $(LIBDIR)/systemd/system
 SYSUSERS = $(LIBDIR)/sysusers.d
 TMPFILES = $(LIBDIR)/tmpfiles.d
 DOC = $(DATADIR)/doc/calcd
-DOCS = README.md CHANGELOG.md LICENSE docs/architecture.md docs/performance.md \
+DOCS = README.md CHANGELOG.md LICENSE docs/architecture.md docs/faults.md docs/performance.md \
        $(wildcard docs/benchmarks/*)
 MAN = $(DATADIR)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
@@ -92,6 +92,7 @@ lint:
 	ruff format --check calcd tests
 	mypy --python-executable $(PYTHON)
 
+# tests/faults needs root, for strace, rlimits and namespaces of its own.
 test:
 	$(PYTHON) -W error -m pytest tests/unit tests/process
 
