@@ -14,7 +14,8 @@ UNITS = $(LIBDIR)/systemd/system
 SYSUSERS = $(LIBDIR)/sysusers.d
 TMPFILES = $(LIBDIR)/tmpfiles.d
 DOC = $(DATADIR)/doc/calcd
-DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/performance.md docs/security.md \
+DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/faults.md docs/performance.md \
+       docs/security.md \
        $(wildcard docs/benchmarks/*)
 MAN = $(DATADIR)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
@@ -133,6 +134,7 @@ lint:
 	ruff format --check calcd packaging tests
 	mypy --python-executable $(PYTHON)
 
+# tests/faults needs root, for strace, rlimits and namespaces of its own.
 test:
 	$(PYTHON) -W error -m pytest tests/unit tests/process
 

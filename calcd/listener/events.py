@@ -27,10 +27,10 @@ NO_LIBRARY = 1  # libseccomp, or its Python bindings
 NO_KERNEL_SUPPORT = 2
 
 # Behind these heads come the peer, the handler's report (empty when it died before it could), "accept" or
-# "fork", the source, and the host.
+# "fork", or "gone" where accept(2) says that a client has left; the source, and the host.
 OPENED_HEAD = Struct("<Bi")  # handler: its PID, by which the connection is known until it has ended
 ENDED_HEAD = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
-TROUBLE_HEAD = Struct("<BiI")  # errno, how often accepting has been put off since the last such event
+TROUBLE_HEAD = Struct("<BiI")  # errno, how often since the last such event
 LIMIT_HEAD = Struct("<BB?I")  # which, whether it is over, connections affected since the last such event
 ELSEWHERE_HEAD = Struct("<Bi")  # how many more
 
@@ -55,8 +55,8 @@ def unconfined(missing: int) -> bytes:
     return bytes((UNCONFINED, missing))
 
 
-def trouble(error: int, pauses: int, call: str) -> bytes:
-    return TROUBLE_HEAD.pack(TROUBLE, error, pauses) + call.encode()
+def trouble(error: int, times: int, call: str) -> bytes:
+    return TROUBLE_HEAD.pack(TROUBLE, error, times) + call.encode()
 
 
 def limit(which: int, is_over: bool, affected: int, source: str) -> bytes:

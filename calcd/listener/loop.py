@@ -44,7 +44,7 @@ SIGNALS = (signals.SIGCHLD, signals.SIGTERM)
 # Seconds between two SIGTERMs to handlers that are draining: calcd.handler.session, 3.
 _REMINDER = 0.1
 # Seconds without accepting when the system is out of what accept(2) or fork(2) needs: trying again at
-# once would spin, and exiting would end what is still served. One event in ten seconds tells of it.
+# once would spin, and exiting would end what is still served. One event in ten seconds tells of each cause.
 _PAUSE = 0.1
 _TROUBLE_INTERVAL = 10.0
 # Seconds between two looks at which limits are still reached.
@@ -110,7 +110,7 @@ class Listener:
         self._accepted: dict[int, tuple[int, str]] = {}
         self._unsent: list[bytes] = []
         self._wanted = EPOLLIN  # of the supervisor's socket
-        self._pauses = 0
+        self._troubles: dict[tuple[int, str], int] = {}  # errno and call: how often since it was told
         self._is_polling = False
         self._is_leaving = False
         self._is_alone = False  # the supervisor has died
@@ -188,6 +188,8 @@ class Listener:
                 self._pause(error.errno, "accept")
             elif error.errno not in _CONNECTION_GONE:
                 raise
+            elif error.errno != errno.EAGAIN:
+                self._note_trouble(error.errno, "gone")
             return False
         now = time.monotonic_ns()
         host, peer = peers.host_and_name(connection, address)
@@ -238,20 +240,24 @@ class Listener:
             self._sweep_later()
 
     def _pause(self, error: int, call: str) -> None:
-        self._pauses += 1
         self._timers.set("pause", _PAUSE, self._go_on)
-        if not self._timers.is_set("trouble"):
-            self._tell_trouble(error, call)
+        self._note_trouble(error, call)
 
     def _go_on(self) -> None:
         if self._arrival:
             self._fork()
 
-    def _tell_trouble(self, error: int, call: str) -> None:
-        if self._pauses:
-            self._tell(events.trouble(error, self._pauses, call))
-            self._pauses = 0
-            self._timers.set("trouble", _TROUBLE_INTERVAL, lambda: self._tell_trouble(error, call))
+    def _note_trouble(self, error: int, call: str) -> None:
+        self._troubles[error, call] = self._troubles.get((error, call), 0) + 1
+        if not self._timers.is_set("trouble"):
+            self._tell_troubles()
+
+    def _tell_troubles(self) -> None:
+        if self._troubles:
+            for (error, call), times in self._troubles.items():
+                self._tell(events.trouble(error, times, call))
+            self._troubles.clear()
+            self._timers.set("trouble", _TROUBLE_INTERVAL, self._tell_troubles)
 
     # Handlers end -----------------------------------------------------------------------------------
 

@@ -65,23 +65,23 @@ class Control:
 
         Raises Failure.
         """
-        self._path = path_beside(pidfile)
+        self.path = path_beside(pidfile)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         self._waiting: list[socket.socket] = []
         try:
-            self._path.unlink(missing_ok=True)
-            self.socket.bind(str(self._path))
-            self._path.chmod(0o600)
+            self.path.unlink(missing_ok=True)
+            self.socket.bind(str(self.path))
+            self.path.chmod(0o600)
             if owner.uid != os.geteuid():
                 with contextlib.suppress(PermissionError):  # privileges.drop() will say so
-                    os.chown(self._path, owner.uid, owner.gid)
-            self._file = self._path.lstat()
+                    os.chown(self.path, owner.uid, owner.gid)
+            self._file = self.path.lstat()
             self.socket.listen()
         except OSError as error:
             self.socket.close()
             raise Failure(
                 ExitStatus.NO_PERMISSION if isinstance(error, PermissionError) else ExitStatus.CANNOT_CREATE,
-                f"control socket {self._path}: {error.strerror or error}: give another path with --pidfile",
+                f"control socket {self.path}: {error.strerror or error}: give another path with --pidfile",
             ) from error
 
     def fileno(self) -> int:
@@ -117,6 +117,13 @@ class Control:
             return
         self.answer(Failure(ExitStatus.TRY_AGAIN, "calcd stops"))
         self.socket.close()
-        with contextlib.suppress(FileNotFoundError, PermissionError):
-            if os.path.samestat(self._path.lstat(), self._file):  # else another calcd's, by its right to it
-                self._path.unlink()
+        with contextlib.suppress(OSError):  # as for the pidfile
+            if self.is_in_place():  # else it is another calcd's, by its right to it
+                self.path.unlink()
+
+    def is_in_place(self) -> bool:
+        """False when the file has been removed, or another has its name."""
+        try:
+            return os.path.samestat(self.path.lstat(), self._file)
+        except (FileNotFoundError, NotADirectoryError):
+            return False

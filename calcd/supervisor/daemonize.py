@@ -13,17 +13,21 @@
 import contextlib
 import os
 import resource
+import select
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol, TextIO
 
+from calcd.signals import SignalPipe
 from calcd.supervisor import notify
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.pidfile import Pidfile
 
 # More than supervisor and listener ever have open; a connection's is in its handler.
 _MAX_OPEN_FILES = 4096
+_INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class HasFileno(Protocol):
@@ -37,7 +41,7 @@ def clean_inheritance() -> None:
         # caller's habit) would reap the handlers unseen, and nohup's SIGHUP make a reload impossible.
         signal.signal(number, signal.SIG_DFL)
     # An interrupt has to wait until it can be answered, or what has been made by then would stay behind.
-    signal.pthread_sigmask(signal.SIG_SETMASK, (signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
+    signal.pthread_sigmask(signal.SIG_SETMASK, _INTERRUPTS)
     os.umask(0o022)  # for the pidfile's folder, in which everybody may look
     kept = ("PATH", "LANG", "TZ", "NOTIFY_SOCKET", "JOURNAL_STREAM")
     for name in list(os.environ):
@@ -88,23 +92,23 @@ def context(
 
 
 class Launch:
-    """The pipe between the launcher and its daemon."""
+    """The daemon's end of the stream to its launcher."""
 
-    def __init__(self, pipe: int) -> None:
-        self._pipe = pipe
+    def __init__(self, stream: int) -> None:
+        self._stream = stream
 
     def fileno(self) -> int:
-        return self._pipe
+        return self._stream
 
     def succeeded(self, status: str) -> None:
         """The daemon serves. Raises BrokenPipeError when the launcher was interrupted."""
         assignments = (f"MAINPID={os.getpid()}", "READY=1", f"STATUS={status}")
-        os.write(self._pipe, bytes([ExitStatus.OK]) + "\n".join(assignments).encode())
-        os.close(self._pipe)
+        os.write(self._stream, bytes([ExitStatus.OK]) + "\n".join(assignments).encode())
+        os.close(self._stream)
 
     def failed(self, failure: Failure) -> None:
         with contextlib.suppress(OSError):  # the launcher has left, or has been told
-            os.write(self._pipe, bytes([failure.status]) + str(failure).encode(errors="replace"))
+            os.write(self._stream, bytes([failure.status]) + str(failure).encode(errors="replace"))
 
 
 def launch(daemon: Callable[[Launch], None]) -> None:
@@ -112,16 +116,14 @@ def launch(daemon: Callable[[Launch], None]) -> None:
 
     Raises the daemon's Failure.
     """
-    reading_end, writing_end = os.pipe()
+    ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
-        os.close(reading_end)
-        sys.exit(_run(daemon, Launch(writing_end)))
-    os.close(writing_end)
-    # An interrupt ends the launcher here and now; the daemon finds its pipe broken, and takes all back.
-    admit_signals()
-    with open(reading_end, "rb") as pipe:
-        outcome = pipe.read()
+        ours.close()
+        sys.exit(_run(daemon, Launch(theirs.detach())))
+    theirs.close()
+    with ours:
+        outcome = _await_outcome(ours)
     os.waitpid(child, 0)  # python-daemon's first parent, which has left
     if not outcome:
         raise Failure(ExitStatus.SOFTWARE, "the daemon died while it started; calcd --foreground shows how")
@@ -129,6 +131,25 @@ def launch(daemon: Callable[[Launch], None]) -> None:
     if status != ExitStatus.OK:
         raise Failure(ExitStatus(status), text)
     notify.tell(text)
+
+
+def _await_outcome(stream: socket.socket) -> bytes:
+    """What the daemon says, empty when it died. An interrupt ends the launcher; the daemon takes all back.
+
+    Both agree on which came first: from the shutdown(2) on, what the daemon says fails (EPIPE); what it had
+    said before is still to be read, and then the interrupt was too late.
+    """
+    signals = SignalPipe(_INTERRUPTS)
+    admit_signals()
+    select.select([stream.fileno(), signals.reading_end], [], [])
+    interrupts = signals.read()
+    if interrupts:
+        stream.shutdown(socket.SHUT_RD)
+    outcome = b"".join(iter(lambda: stream.recv(4096), b""))
+    if interrupts and not outcome:
+        signal.signal(interrupts[0], signal.SIG_DFL)
+        os.kill(os.getpid(), interrupts[0])
+    return outcome
 
 
 def _run(daemon: Callable[[Launch], None], launch: Launch) -> ExitStatus:

@@ -37,8 +37,8 @@ class ListenerProcess:
         """
         self.config = config
         self.sessions: dict[int, Session] = {}  # by the handler's PID
-        self.is_alive = True  # it has answered the last PING
         self._elsewhere: Counter[str] = Counter()  # what it is still to be told of: count_elsewhere()
+        self.unanswered = 0  # pings in a row
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
         reading_end, reports_for_handlers = os.pipe()
@@ -101,6 +101,14 @@ class ListenerProcess:
             if not packet:
                 return
             yield news.decode(packet)
+
+    def ping(self) -> None:
+        self.unanswered += 1
+        self.tell(events.PING)
+
+    def kill(self) -> None:
+        """Its handlers stay."""
+        os.kill(self.pid, signal.SIGKILL)  # at worst a zombie: it is the caller's to wait for
 
     def signal_group(self, number: signal.Signals) -> None:
         """Signals the listener and all of its handlers."""

@@ -1,27 +1,30 @@
-"""Where messages go: the journal, syslog, or standard error.
+"""What calcd logs, and what happens while the log does not take it.
 
-The supervisor alone logs. journald finds out a sender's unit when it reads the message: that of a
-handler that has ended by then is lost (0.4 to 44 % were, systemd 252), and journalctl -u misses the line.
+1.  The supervisor alone logs. journald finds out a sender's unit when it reads the message: that of a
+    handler that has ended by then is lost (0.4 to 44 % were, systemd 252), and journalctl -u misses the line.
+2.  Nothing here waits, or a journald that stands still would stop reloads, the watchdog and the count of
+    connections. What is not taken waits in memory, and goes in its order when it is taken again.
+3.  That memory has a limit. What comes beyond it is lost, counted, and the count is logged.
 """
 
-import contextlib
 import os
-import syslog
-from collections.abc import Callable
-
-from systemd import journal
+import select
+import time
+from collections import deque
+from typing import Self
 
 from calcd.config import LogLevel, LogTarget
+from calcd.supervisor import log_targets, messages
+from calcd.supervisor.log_targets import JournalSocket, StandardError, SyslogSocket, Target
 from calcd.supervisor.messages import Message
 
-SYSLOG_SOCKET = "/dev/log"  # syslog(3)
-_PRIORITIES = {
-    LogLevel.DEBUG: syslog.LOG_DEBUG,
-    LogLevel.INFO: syslog.LOG_INFO,
-    LogLevel.NOTICE: syslog.LOG_NOTICE,
-    LogLevel.WARNING: syslog.LOG_WARNING,
-    LogLevel.ERR: syslog.LOG_ERR,
-}
+# Messages that wait: about 6 MB.
+_MAX_WAITING = 10_000
+# Characters of a field: a datagram has to hold what a configuration with a mistake in every line is refused
+# for, twice, and the kernel takes 208 KiB (net.core.wmem_default).
+_LONGEST = 16_384
+# Seconds that the last messages get when calcd ends.
+_LAST_CALL = 1.0
 
 
 def choose_target(target: LogTarget, foreground: bool) -> LogTarget:
@@ -43,54 +46,76 @@ def is_service() -> bool:
     return device_and_inode == f"{stderr.st_dev}:{stderr.st_ino}"
 
 
+def _open(target: LogTarget) -> Target:
+    match target:
+        case LogTarget.JOURNAL:
+            return JournalSocket()
+        case LogTarget.SYSLOG:
+            return SyslogSocket()
+        case _:
+            return StandardError(with_priority=is_service())
+
+
 class Log:
+    """In a with statement: at its end, the log gets what it has not taken yet."""
+
     def __init__(self, target: LogTarget, level: LogLevel) -> None:
-        """target is not auto."""
-        writers: dict[LogTarget, Callable[[Message, str, dict[str, object]], None]] = {
-            LogTarget.JOURNAL: _to_journal,
-            LogTarget.SYSLOG: _to_syslog,
-            LogTarget.STDERR: _to_stderr_stream if is_service() else _to_stderr,
-        }
-        self._write = writers[target]
-        self._least = _PRIORITIES[level]
-        syslog.openlog("calcd", syslog.LOG_PID, syslog.LOG_DAEMON)
+        """target is not auto. To be made while the caller's rights are there: log_targets.StandardError."""
+        self._target = _open(target)
+        self._least = log_targets.PRIORITIES[level]
+        self._waiting: deque[bytes] = deque()
+        self._lost = 0
+        self.is_full = False  # the target takes nothing, and poll(2) of fileno() tells when it does again
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        end = time.monotonic() + _LAST_CALL
+        while self.is_full and (left := end - time.monotonic()) > 0:
+            select.select([], [self], [], left)
+            self.flush()
+        self._target.close()
+
+    def fileno(self) -> int:
+        return self._target.fileno()
+
+    @property
+    def is_behind(self) -> bool:
+        """Something waits for flush()."""
+        return bool(self._waiting)
 
     def set_level(self, level: LogLevel) -> None:
-        self._least = _PRIORITIES[level]
+        self._least = log_targets.PRIORITIES[level]
 
     def write(self, message: Message, **fields: object) -> None:
         """Logs the message; fields are what its text has in braces, and more for the journal."""
-        if message.priority <= self._least:
-            # A full disk, a reader that has left, a journald that is being restarted: calcd serves on.
-            with contextlib.suppress(OSError):
-                self._write(message, message.text.format_map(fields), fields)
+        if message.priority > self._least:
+            return
+        if len(self._waiting) >= _MAX_WAITING:
+            self._lost += 1
+            return
+        values = {name: str(value)[:_LONGEST] for name, value in fields.items()}
+        self._waiting.append(self._target.encode(message, message.text.format_map(values), values))
+        self.flush()
 
-
-def _to_journal(message: Message, text: str, fields: dict[str, object]) -> None:
-    # sendv, not send: that looks at the stack for CODE_FILE= and the like, which nobody needs here.
-    journal.sendv(
-        f"MESSAGE={text}".encode(errors="backslashreplace"),
-        f"MESSAGE_ID={message.id}",
-        f"PRIORITY={message.priority}",
-        "SYSLOG_IDENTIFIER=calcd",
-        f"SYSLOG_FACILITY={syslog.LOG_DAEMON >> 3}",
-        *(f"CALCD_{name.upper()}={value}" for name, value in fields.items()),
-    )
-
-
-def _to_syslog(message: Message, text: str, _fields: dict[str, object]) -> None:
-    syslog.syslog(message.priority, text.encode(errors="backslashreplace").decode())
-
-
-def _to_stderr(_message: Message, text: str, _fields: dict[str, object]) -> None:
-    _write_line(f"calcd[{os.getpid()}]: {text}")
-
-
-def _to_stderr_stream(message: Message, text: str, _fields: dict[str, object]) -> None:
-    # sd-daemon(3): the journal takes the priority off again.
-    _write_line(f"<{message.priority}>{text}")
-
-
-def _write_line(line: str) -> None:
-    # By one write(2), and past sys.stderr, which would keep what cannot be written and try it again.
-    os.write(2, f"{line}\n".encode(errors="backslashreplace"))
+    def flush(self) -> None:
+        """Hands on as much as the target takes. What it refuses, to be tried again, is a full disk's, a
+        reader's that has left, or a journald's that is not there."""
+        self.is_full = False
+        try:
+            while self._waiting:
+                line = self._waiting[0]
+                taken = self._target.write(line)
+                if taken < len(line):
+                    self._waiting[0] = line[taken:]
+                    continue
+                self._waiting.popleft()
+        except BlockingIOError:
+            self.is_full = True
+        except OSError:
+            pass
+        else:
+            if self._lost:
+                lost, self._lost = self._lost, 0
+                self.write(messages.LOG_LOST, lost=lost)

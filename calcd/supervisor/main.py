@@ -9,7 +9,17 @@ from functools import partial
 from calcd import config
 from calcd.config import Config, ConfigError, LogTarget
 from calcd.signals import SignalPipe
-from calcd.supervisor import control, daemonize, log, messages, notify, options, privileges, sockets
+from calcd.supervisor import (
+    control,
+    daemonize,
+    log,
+    log_targets,
+    messages,
+    notify,
+    options,
+    privileges,
+    sockets,
+)
 from calcd.supervisor.control import Control
 from calcd.supervisor.daemonize import Launch
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
@@ -70,9 +80,9 @@ def _start(given: Options, settings: Config) -> None:
     daemonize.clean_inheritance()
     identity = privileges.resolve(settings.user, settings.group)
     target = log.choose_target(settings.log_target, given.foreground)
-    if target == LogTarget.SYSLOG and not os.path.exists(log.SYSLOG_SOCKET):
+    if target == LogTarget.SYSLOG and not os.path.exists(log_targets.SYSLOG_SOCKET):
         print(
-            f"calcd: {log.SYSLOG_SOCKET} is missing: until a syslog daemon runs, nothing is logged",
+            f"calcd: {log_targets.SYSLOG_SOCKET} is missing: until a syslog daemon runs, nothing is logged",
             file=sys.stderr,
         )
     with contextlib.ExitStack() as at_the_end:
@@ -91,9 +101,15 @@ def _start(given: Options, settings: Config) -> None:
             # From here on a signal is no longer the end, but the loop's to answer.
             signals = SignalPipe(SIGNALS)
             daemonize.admit_signals()
-            keep_open = [pidfile, control_socket, launch, *signals.ends, *(each.socket for each in listening)]
+            to_log = Log(target, settings.log_level)
+            keep_open = [
+                *(pidfile, control_socket, launch, to_log),
+                *signals.ends,
+                *(each.socket for each in listening),
+            ]
             privileges.drop(identity)
             with (
+                to_log,
                 daemonize.context(
                     detach=launch is not None,
                     keep_open=[file for file in keep_open if file is not None],
@@ -103,16 +119,16 @@ def _start(given: Options, settings: Config) -> None:
                 contextlib.closing(control_socket) if control_socket else contextlib.nullcontext(),
             ):
                 _adopt_orphans()
-                the_log = Log(target, settings.log_level)
                 if identity.uid == 0 and not settings.user:
-                    the_log.write(messages.STAYS_ROOT)
+                    to_log.write(messages.STAYS_ROOT)
                 Supervisor(
                     config=settings,
                     load_config=partial(_load, given),
                     sockets=listening,
                     signals=signals,
                     control=control_socket,
-                    log=the_log,
+                    files=[file for file in (pidfile, control_socket) if file],
+                    log=to_log,
                     watchdog_interval=watchdog_interval,
                     started=launch.succeeded if launch else notify.ready,
                 ).run()

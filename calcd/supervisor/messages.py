@@ -189,7 +189,7 @@ REPORT_LOST = Message(
 TROUBLE = Message(
     "274dce9c1a8d49f1acddae377e1c5fe4",
     syslog.LOG_WARNING,
-    "new connections wait: {call} failed: {error} (times: {pauses}); open ones are served, and calcd tries "
+    "new connections wait: {call} failed: {error} (times: {times}); open ones are served, and calcd tries "
     "again ten times a second. {remedy}",
     subject="calcd cannot take new connections for now",
     meaning="The system has refused calcd what a new connection takes: {call}(2) failed, {error}. "
@@ -280,6 +280,17 @@ TOO_FEW = Message(
     "and new connections wait until others end.",
     remedy='{remedy} The unit is changed by "systemctl edit calcd.service".',
 )
+CLIENTS_GONE = Message(
+    "a126c088b7a04598a85f22863c836c6b",
+    syslog.LOG_NOTICE,
+    "clients had left before they were accepted, or a firewall forbids them: {error} (times: {times})",
+    subject="Clients were gone before calcd took them",
+    meaning="Of {times} connections that had waited to be accepted nothing was left, {error}. Most likely "
+    "their clients gave up or were reset, or somebody scans ports; a firewall between kernel and calcd "
+    "says it so too.",
+    remedy="Nothing needs to be done if this is rare. If clients give up because they wait for long, look "
+    'whether "systemctl status calcd" says that a limit is reached.',
+)
 LISTENER_DIED = Message(
     "6fbcdc766b394f89b2b093cd90f121a1",
     syslog.LOG_ERR,
@@ -293,6 +304,19 @@ LISTENER_DIED = Message(
     'out-of-memory killer in "journalctl -k". After an exit status, a traceback stands nearby'
     ' in "journalctl -u calcd": it belongs into a bug report.',
 )
+LISTENER_HANGS = Message(
+    "2e92be2a22a7498e8c9159a3c1a2de7c",
+    syslog.LOG_ERR,
+    "the listener {listener} has not answered for {time}, and is killed: was it stopped, or is the machine "
+    "out of memory?",
+    subject="calcd replaces a listener that does not answer",
+    meaning="The process that accepts connections, {listener}, has not answered its supervisor for "
+    "{time}. It is killed, and another one takes over: who waits will be served, and who is connected "
+    "stays so. Somebody has stopped it (SIGSTOP, a debugger), the machine was out of memory or far too "
+    "busy, or it is stuck, which is a defect.",
+    remedy="Look at what else happened on the machine at that time. If it comes again without a reason, "
+    "please report it.",
+)
 LISTENER_FAILED = Message(
     "93e018c9c8214f2c8d17ecbc96b688d4",
     syslog.LOG_ERR,
@@ -305,6 +329,29 @@ LISTENER_FAILED = Message(
     remedy='See that the installation is whole ("calc-client --version" and "calcd --check" must '
     'work), and that there is memory and TasksMax= of the service is not reached ("systemctl '
     'status calcd"). calcd recovers by itself.',
+)
+FILE_GONE = Message(
+    "0bd483624885477c983c2cfee3ab986c",
+    syslog.LOG_WARNING,
+    "{path} has been removed or replaced: calcd --reload, and who reads it, cannot find this calcd, PID "
+    "{pid}; kill -HUP does, and a restart makes it anew",
+    subject="A file of calcd's is gone",
+    meaning="{path} is not there any more, or is another file. calcd serves on, but what finds it by that "
+    "file (calcd --reload, systemctl reload, scripts) does not; and another calcd could be started. "
+    "Somebody has removed it, or cleaned /run.",
+    remedy="Restart calcd when it suits, which makes the file anew. Until then, kill -HUP {pid} reloads "
+    "it and kill {pid} stops it.",
+)
+LOG_LOST = Message(
+    "ae1bb90836bd47799a8bbac8a3d0620e",
+    syslog.LOG_WARNING,
+    "messages lost: {lost}, because the log took none for too long; the counters (kill -USR1) are complete",
+    subject="Lines of calcd's log are missing here",
+    meaning="The log took no message for so long that {lost} of them had to be given up: calcd keeps ten "
+    "thousand, and never has a client wait for the log. journald, or whatever reads the log, stood still or "
+    "was too slow.",
+    remedy='See what held up the log: "systemctl status systemd-journald", a full disk, or a busy machine. '
+    "LogConnections=errors in calcd.conf(5) makes fewer lines.",
 )
 COUNTERS = Message(
     "2e939f4cba7b4a93909c35bdc83c6e80",

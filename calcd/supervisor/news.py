@@ -31,7 +31,7 @@ class Ended(NamedTuple):
 
 class Trouble(NamedTuple):
     error: int
-    pauses: int
+    times: int
     call: str
 
 
@@ -59,8 +59,8 @@ def decode(packet: bytes) -> Event:  # noqa: PLR0911 - one for each kind
         _, handler, wait_status, microseconds = events.ENDED_HEAD.unpack_from(packet)
         return Ended(handler, wait_status, microseconds, packet[events.ENDED_HEAD.size :])
     if kind == events.TROUBLE:
-        _, error, pauses = events.TROUBLE_HEAD.unpack_from(packet)
-        return Trouble(error, pauses, packet[events.TROUBLE_HEAD.size :].decode())
+        _, error, times = events.TROUBLE_HEAD.unpack_from(packet)
+        return Trouble(error, times, packet[events.TROUBLE_HEAD.size :].decode())
     if kind == events.LIMIT:
         _, which, is_over, affected = events.LIMIT_HEAD.unpack_from(packet)
         return Limit(which, is_over, affected, packet[events.LIMIT_HEAD.size :].decode())

@@ -39,7 +39,7 @@ class Pidfile:
             self._make_folder(owner)
             while True:
                 self._file = self._open()
-                if self._is_ours():
+                if self.is_in_place():
                     break
                 os.close(self._file)
             os.ftruncate(self._file, 0)
@@ -74,9 +74,11 @@ class Pidfile:
         """Removes the file, unless somebody else has put another in its place, and unlocks it. Once."""
         if self._file == -1:
             return
-        if self._is_ours():
-            os.ftruncate(self._file, 0)
-            with contextlib.suppress(PermissionError):  # a folder of root's, and this is not root any more
+        if self.is_in_place():
+            # In a folder of root's, and with root's rights gone, or where the file system has become
+            # read-only, it stays, and hinders nobody.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, 0)
                 self.path.unlink()
         os.close(self._file)
         self._file = -1
@@ -114,10 +116,11 @@ class Pidfile:
             ) from None
         return file
 
-    def _is_ours(self) -> bool:
+    def is_in_place(self) -> bool:
+        """False when the file has been removed, or another has its name."""
         try:
             named = os.stat(self.path, follow_symlinks=False)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return os.path.samestat(named, os.fstat(self._file))
 
@@ -132,6 +135,9 @@ def _failure(path: Path, error: OSError) -> Failure:
         case errno.EACCES | errno.EPERM:
             remedy = "start calcd as root, or give another with --pidfile"
             return Failure(ExitStatus.NO_PERMISSION, f"pidfile {path}: {error.strerror}: {remedy}")
+        case errno.EROFS:
+            remedy = "mount it writable, or give another with --pidfile"
+            return Failure(ExitStatus.CANNOT_CREATE, f"pidfile {path}: {error.strerror}: {remedy}")
         case _:
             remedy = "make room or the folder for it, or give another with --pidfile"
             return Failure(ExitStatus.CANNOT_CREATE, f"pidfile {path}: {error.strerror}: {remedy}")

@@ -42,8 +42,9 @@ class Listening(NamedTuple):
             return
         if self.file is not None:
             path = Path(self.socket.getsockname())
-            # In a folder of root's, and with root's rights gone, it stays; the next start replaces it.
-            with contextlib.suppress(FileNotFoundError, PermissionError):
+            # In a folder of root's, and with root's rights gone, or where the file system has become
+            # read-only, it stays; the next start replaces it.
+            with contextlib.suppress(OSError):
                 if os.path.samestat(path.lstat(), self.file):
                     path.unlink()
         self.socket.close()
@@ -148,6 +149,8 @@ def _open(address: Address, backlog: int) -> Listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Each reply is a whole answer that somebody waits for; accepted connections inherit it.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A client that vanished without a word is missed after net.ipv4.tcp_keepalive_time (tcp(7)).
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if address.family == socket.AF_INET6:  # else [::] and 0.0.0.0 could not both be given
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address.sockaddr)

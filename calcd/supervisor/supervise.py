@@ -15,7 +15,7 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import calcd
@@ -30,6 +30,7 @@ from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.listener_process import ListenerProcess
 from calcd.supervisor.log import Log
 from calcd.supervisor.news import Alive, Ended, Limit, Opened, Ready, Trouble, Unconfined
+from calcd.supervisor.pidfile import Pidfile
 from calcd.supervisor.sockets import Sockets
 from calcd.timers import Timers
 
@@ -39,6 +40,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.
 # overrun its drain time before its supervisor does what it should have done.
 _READY_TIME = 10.0
 _OVERRUN = 2.0
+# Seconds between two pings to the listeners, and how many in a row one may leave unanswered. Counted, not
+# timed: a machine that stood still itself has not sent any.
+_PING_INTERVAL = 2.0
+_MAX_UNANSWERED = 5
 # A listener that has served for so long is replaced at once when it dies; the delay in front of the
 # next one doubles from the first to the last while they die sooner. Seconds.
 _STABLE = 10.0
@@ -48,6 +53,8 @@ _STATUS_INTERVAL = 1.0
 _REMINDER = 0.1
 # Seconds between two looks at what a listener tells.
 _EVENTS_INTERVAL = 0.02
+# Seconds between two attempts to log what the log refuses.
+_LOG_INTERVAL = 1.0
 _REMEDIES = {
     "accept": "Raise LimitNOFILE= in the unit, or fs.file-max, or add memory.",
     "fork": "Raise TasksMax= in the unit, or kernel.pid_max, or add memory.",
@@ -71,19 +78,22 @@ class Supervisor:
         sockets: Sockets,
         signals: SignalPipe,
         control: Control | None,
+        files: Sequence[Pidfile | Control],
         log: Log,
         watchdog_interval: float | None,
         started: Callable[[str], None],
     ) -> None:
-        """load_config reads the configuration anew; started is called, with the STATUS line, once calcd
-        serves."""
+        """load_config reads the configuration anew; files are those by which calcd is found; started is
+        called, with the STATUS line, once calcd serves."""
         self._config = config
         self._load_config = load_config
         self._sockets = sockets
         self._signals = signals
         self._control = control
+        self._files_in_place = list(files)
         self._log = log
-        self._watchdog_interval = watchdog_interval
+        self._has_watchdog = watchdog_interval is not None
+        self._ping_interval = min(watchdog_interval or _PING_INTERVAL, _PING_INTERVAL)
         self._started: Callable[[str], None] | None = started
         self._accounts = Accounts(log, config.log_connections)
         self._crossings = Crossings(log, self._accounts.counters)
@@ -98,6 +108,7 @@ class Supervisor:
         self._is_stopping = False
         self._serving_since = 0.0  # time.monotonic()
         self._delay = 0.0  # before the listener that is started next
+        self._is_log_watched = False
         self._timers = Timers()
         self._selector = selectors.DefaultSelector()
 
@@ -113,6 +124,7 @@ class Supervisor:
                 if self._selector.get_map().get(key.fd) == key:
                     key.data()
             self._timers.run_due()
+            self._watch_log()
         if self._started:
             raise Failure(ExitStatus.UNAVAILABLE, "calcd was told to stop while it started")
         counters = self._accounts.counters
@@ -139,6 +151,17 @@ class Supervisor:
         if self._control.accept():
             self._reload()
 
+    def _watch_log(self) -> None:
+        """What the log has not taken goes as soon as it does, and is tried again from time to time."""
+        if self._log.is_full != self._is_log_watched:
+            self._is_log_watched = self._log.is_full
+            if self._log.is_full:
+                self._selector.register(self._log, selectors.EVENT_WRITE, self._log.flush)
+            else:
+                self._selector.unregister(self._log)
+        if self._log.is_behind and not self._timers.is_set("log"):
+            self._timers.set("log", _LOG_INTERVAL, self._log.flush)
+
     def _log_counters(self) -> None:
         self._log.write(messages.COUNTERS, **vars(self._accounts.counters))
 
@@ -159,7 +182,7 @@ class Supervisor:
         self._listeners[candidate.pid] = candidate
         self._tell_elsewhere()
         self._watch_events(candidate)
-        self._timers.set("candidate", _READY_TIME, partial(candidate.signal_group, signal.SIGKILL))
+        self._timers.set("candidate", _READY_TIME, partial(self._kill_hung, candidate, _READY_TIME))
 
     def _candidate_is_ready(self, candidate: ListenerProcess) -> None:
         if self._is_stopping:
@@ -177,7 +200,7 @@ class Supervisor:
         if self._started:
             started, self._started = self._started, None
             self._log.write(messages.STARTED, version=calcd.__version__, listen=sockets)
-            self._watch_later()
+            self._ping_later()
             try:
                 started(self._status())
             except BrokenPipeError:  # who started calcd has been interrupted, and means this as well
@@ -200,6 +223,8 @@ class Supervisor:
         if self._is_stopping:
             return
         if self._started:
+            for listener in self._orphaned:
+                listener.close()
             raise failure
         _, sockets = self._next
         sockets.close_all_but(self._sockets)
@@ -290,18 +315,20 @@ class Supervisor:
                     if listener is self._candidate:
                         self._candidate_is_ready(listener)
                 case Alive():
-                    listener.is_alive = True
+                    listener.unanswered = 0
                 case Unconfined(missing):
                     if missing != self._missing:
                         self._missing = missing
                         what, remedy = _MISSING[missing]
                         self._log.write(messages.UNCONFINED, missing=what, remedy=remedy)
-                case Trouble(error, pauses, call):
+                case Trouble(error, times, "gone"):
+                    self._log.write(messages.CLIENTS_GONE, error=os.strerror(error), times=times)
+                case Trouble(error, times, call):
                     self._log.write(
                         messages.TROUBLE,
                         call=call,
                         error=os.strerror(error),
-                        pauses=pauses,
+                        times=times,
                         remedy=_REMEDIES[call],
                     )
         self._tell_elsewhere()
@@ -400,7 +427,7 @@ class Supervisor:
             connections=self._accounts.counters.connections,
             drain_time=format_span(drain_time),
         )
-        for name in ("restart", "candidate", "watchdog"):
+        for name in ("restart", "candidate"):
             self._timers.cancel(name)
         # The address is free, and a socket's file gone, before the last connection is.
         self._sockets.close()
@@ -433,18 +460,34 @@ class Supervisor:
     def _status(self) -> str:
         return self._accounts.counters.status() + self._crossings.status()
 
-    def _watch(self) -> None:
-        """Assures systemd that this loop turns, and that the listener's has since the last time."""
-        if self._current:
-            if self._current.is_alive:
-                notify.tell("WATCHDOG=1")
-            self._current.is_alive = False
-            self._current.tell(events.PING)
-        self._watch_later()
+    def _ping(self) -> None:
+        """Sees to it that the loop of every listener turns, and assures systemd that this one does. Where
+        there is no listener, the next one is on its way: a restart would only cut off who is connected."""
+        is_well = self._current is None or self._current.unanswered == 0
+        if self._has_watchdog and is_well:
+            notify.tell("WATCHDOG=1")
+        for listener in self._listeners.values():
+            if listener is not self._candidate:  # which has a time of its own
+                if listener.unanswered == _MAX_UNANSWERED:
+                    self._kill_hung(listener, _MAX_UNANSWERED * self._ping_interval)
+                listener.ping()
+        self._look_after_files()
+        self._ping_later()
 
-    def _watch_later(self) -> None:
-        if self._watchdog_interval is not None:
-            self._timers.set("watchdog", self._watchdog_interval, self._watch)
+    def _ping_later(self) -> None:
+        self._timers.set("ping", self._ping_interval, self._ping)
+
+    def _look_after_files(self) -> None:
+        """Says once of each that it is gone. To make it anew might take rights that calcd has given up."""
+        for file in list(self._files_in_place):
+            with contextlib.suppress(PermissionError):  # a folder that its user may not look into
+                if not file.is_in_place():
+                    self._files_in_place.remove(file)
+                    self._log.write(messages.FILE_GONE, path=file.path, pid=os.getpid())
+
+    def _kill_hung(self, listener: ListenerProcess, seconds: float) -> None:
+        self._log.write(messages.LISTENER_HANGS, listener=listener.pid, time=format_span(seconds))
+        listener.kill()
 
 
 def _events_of(listener: ListenerProcess) -> str:

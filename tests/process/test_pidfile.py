@@ -16,6 +16,8 @@ from support.processes import of_session, wait_for
 
 from calcd.protocol.classic import Operation
 
+GONE = ".* has been removed or replaced: .*"
+
 
 def serves(calcd: Calcd) -> bool:
     with calcd.connect() as connection:
@@ -180,6 +182,7 @@ def test_a_second_calcd_is_refused_and_told_who_the_first_is(tmp_path: Path) -> 
 
 def test_a_stop_is_clean_although_it_was_removed(tmp_path: Path) -> None:
     with Calcd(tmp_path) as calcd:
+        calcd.expected.append(GONE)
         calcd.pidfile.unlink()
 
 
@@ -187,6 +190,7 @@ def test_a_stop_leaves_another_file_that_has_taken_its_place(tmp_path: Path) -> 
     with Calcd(tmp_path) as calcd:
         another = tmp_path / "another"
         another.write_text("another's\n")
+        calcd.expected.append(GONE)
         another.rename(calcd.pidfile)
         calcd.signal(signal.SIGTERM)
         calcd.wait_until_gone()
@@ -223,6 +227,7 @@ def test_removing_it_does_not_let_two_serve_one_address(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     with Calcd(tmp_path / "first") as first:
+        first.expected.append(GONE)
         first.pidfile.unlink()
         host, port = first.address
         second = Calcd(tmp_path / "second", pidfile=first.pidfile, listen=[f"{host}:{port}"])
@@ -235,6 +240,7 @@ def test_whoever_takes_the_place_of_a_removed_one_keeps_it(tmp_path: Path) -> No
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     with Calcd(tmp_path / "first") as first:
+        first.expected.append(GONE)
         first.pidfile.unlink()
         with Calcd(tmp_path / "second", pidfile=first.pidfile) as second:
             first.signal(signal.SIGTERM)

@@ -8,6 +8,7 @@ import pwd
 import resource
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,6 +187,16 @@ def test_13_it_gives_up_the_rights_that_it_does_not_need(
                 assert process.status(field) == "0" * 16
 
 
+def _are_connected(one: Process, other: Process) -> bool:
+    """By a pair of Unix sockets: ss(8) shows each socket's inode and its peer's."""
+    sockets = [
+        {name.removeprefix("socket:[").rstrip("]") for name in process.files().values()}
+        for process in (one, other)
+    ]
+    lines = subprocess.check_output(["ss", "-Hx"], text=True).splitlines()
+    return any(line.split()[5] in sockets[0] and line.split()[7] in sockets[1] for line in lines)
+
+
 def test_14_its_caller_learns_when_it_serves(tmp_path: Path) -> None:
     """From the daemon process, notify the original process started that initialization is complete. This can
     be implemented via an unnamed pipe or similar communication channel that is created before the first
@@ -193,9 +204,7 @@ def test_14_its_caller_learns_when_it_serves(tmp_path: Path) -> None:
     calcd = Calcd(tmp_path)
     with held_back(calcd) as daemon:
         assert calcd.launcher.poll() is None
-        launcher = Process(calcd.launcher.pid)
-        pipes = {name for name in launcher.files().values() if name.startswith("pipe:")}
-        assert pipes & set(daemon.files().values())
+        assert _are_connected(Process(calcd.launcher.pid), daemon)
     assert calcd.outcome().returncode == 0
     with calcd.connect() as connection:
         assert ask(connection, Operation.ADD, 1, 1) == 2

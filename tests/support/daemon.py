@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from support.processes import Process, of_session, wait_for
+from support.processes import DEADLINE, Process, of_session, wait_for
 
 from calcd.protocol import classic
 from calcd.protocol.classic import Operation
@@ -117,7 +117,9 @@ class Calcd:
 
     def reload(self) -> subprocess.CompletedProcess[str]:
         command = [*COMMAND, *self._options, "--reload"]
-        return subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=TREE, capture_output=True, text=True, check=False, timeout=DEADLINE
+        )
 
     def log(self) -> list[str]:
         """The lines so far, without the part that names the process."""

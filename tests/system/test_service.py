@@ -4,7 +4,7 @@ import re
 
 import pytest
 from support.processes import wait_for
-from system.machine import CommandError
+from system.machine import SUITES, CommandError
 from system.service import FAILED_START, HANDLER, LISTENER, MAIN_DIED, PIDFILE, SUPERVISOR, Service
 
 from calcd.supervisor import messages
@@ -112,14 +112,16 @@ def test_clients_wait_while_the_configuration_is_bad_and_are_served_once_it_is_g
 
 
 def test_restarts_under_load_refuse_and_reset_nobody(service: Service) -> None:
+    """A hundred in a row, on the newest Debian."""
+    restarts = 100 if service.machine.suite == SUITES[-1] else 10
     service.start()
     load = service.load()
-    for restarts in range(1, 6):
-        service.machine.run("systemctl restart calcd")
-        assert len(service.logged(messages.STOPPED)) == restarts
-        service.wait_for_another_connection()
+    service.machine.run(f"for i in {{1..{restarts}}}; do systemctl restart calcd || exit; done", timeout=300)
+    service.wait_for_another_connection()
     outcomes = load.finish()
     assert set(outcomes) == {"ok"}
+    assert len(service.logged(messages.STOPPED)) == restarts
+    assert len(service.logged(messages.STARTED)) == restarts + 1
 
 
 def test_reloads_under_load_refuse_and_reset_nobody(service: Service) -> None:
@@ -159,7 +161,7 @@ def test_the_watchdog_replaces_a_service_that_hangs(service: Service) -> None:
 
     wait_for(has_pinged_twice, "two pings to the watchdog")
     assert service.pid(SUPERVISOR) == supervisor
-    service.machine.run(f"kill -STOP {service.pid(LISTENER)}")
+    service.machine.run(f"kill -STOP {supervisor}")
     wait_for(lambda: int(service.show("NRestarts")) >= 1, "a restart by the watchdog")
     service.wait_until_serving()
     assert service.pid(SUPERVISOR) != supervisor

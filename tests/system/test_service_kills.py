@@ -1,4 +1,4 @@
-"""kill -9 of each of the three processes while clients come and go."""
+"""Each of the three processes dies, hangs or does not start, while clients come and go."""
 
 from support.processes import wait_for
 from system.service import HANDLER, LISTENER, MAIN_DIED, SUPERVISOR, Service
@@ -72,3 +72,44 @@ def test_a_killed_supervisor_is_restarted_and_nobody_is_refused(service: Service
     assert service.pid(SUPERVISOR) != supervisor
     assert service.pid(LISTENER) != listener
     wait_for(lambda: no_zombie(service), "no zombie")
+
+
+def test_a_stopped_listener_is_replaced_before_the_watchdog_restarts_all(service: Service) -> None:
+    service.expected = [
+        r"the listener \d+ has not answered for 1s, and is killed: .*",
+        r"the listener \d+ died: killed by signal 9 .*",
+    ]
+    service.extend_unit("calcd.service", "[Service]\nWatchdogSec=2s\n")
+    service.start()
+    supervisor, listener = service.pid(SUPERVISOR), service.pid(LISTENER)
+    talk = service.machine.spawn("(echo 1 + 1; read _; echo 2 + 2) | calc-client")
+    assert talk.read_line() == "2\n"
+    service.machine.run(f"kill -STOP {listener}")
+    assert service.answer() == "5"
+    assert talk.finish() == "4\n"
+    assert (service.pid(SUPERVISOR), service.show("NRestarts")) == (supervisor, "0")
+    assert service.pid(LISTENER) != listener
+    assert len(service.logged(messages.LISTENER_HANGS)) == len(service.logged(messages.LISTENER_DIED)) == 1
+
+
+def test_a_listener_that_does_not_start_is_no_restart_storm_and_a_stop_is_answered(service: Service) -> None:
+    """Not even the watchdog restarts calcd, which would cut off who is connected."""
+    service.expected = [r"the listener \d+ died: .*", r"no new listener: .*; .* the next try is in .* s"]
+    service.extend_unit("calcd.service", "[Service]\nWatchdogSec=1s\n")
+    service.start()
+    supervisor, listener = service.pid(SUPERVISOR), service.pid(LISTENER)
+    talk = service.machine.spawn("(echo 1 + 1; read _; echo 2 + 2) | calc-client")
+    assert talk.read_line() == "2\n"
+    program = "/usr/lib/calcd/calcd/listener/main.py"
+    service.machine.run(f"mv {program} {program}.away; echo 'raise SystemExit(3)' >{program}")
+    try:
+        service.machine.run(f"kill -KILL {listener}")
+        wait_for(lambda: len(service.logged(messages.LISTENER_FAILED)) >= 4, "four failures in the journal")
+        waits = [float(entry["CALCD_DELAY"]) for entry in service.logged(messages.LISTENER_FAILED)]
+        assert waits[:4] == [0.2, 0.4, 0.8, 1.6]
+        assert (service.pid(SUPERVISOR), service.show("NRestarts")) == (supervisor, "0")
+        assert talk.finish() == "4\n"
+        service.machine.run("systemctl stop calcd.socket calcd.service", timeout=10)
+        assert service.show("Result") == "success"
+    finally:
+        service.machine.run(f"mv {program}.away {program}")

@@ -1,0 +1,133 @@
+"""The listener hangs, or does not start any more, while clients are served; beside
+tests/process/test_recovery.py, where it dies and the next one starts."""
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from support.clients import Clients
+from support.daemon import TREE, Calcd, ask, receive
+
+from calcd.protocol.classic import Operation, encode_request
+
+HANGS = r"the listener \d+ has not answered for (\S+), and is killed: .*"
+DIED = r"the listener \d+ died: killed by signal 9 \(SIGKILL\); .*"
+FAILED = r"no new listener: the new listener ended before it was ready, exit status 3: .*; .* in (\S+) s"
+CRASH = "raise SystemExit(3)\n"
+HANG = "import time\ntime.sleep(1000)\n"
+
+
+class Tree:
+    """A copy of the program, in which the listener's can be broken and mended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(TREE / "calcd", folder / "calcd", ignore=shutil.ignore_patterns("__pycache__"))
+        self._module = folder / "calcd/listener/main.py"
+
+    def break_listener(self, how: str) -> None:
+        self._module.write_text(how)
+
+    def mend_listener(self) -> None:
+        shutil.copy(TREE / "calcd/listener/main.py", self._module)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "calcd"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path / "tree")
+
+
+def kill_listener(calcd: Calcd) -> None:
+    os.kill(calcd.listener.pid, signal.SIGKILL)
+    calcd.wait_for_log(DIED)
+
+
+def test_one_that_is_stopped_is_replaced_and_nobody_is_disconnected(folder: Path) -> None:
+    with Calcd(folder) as calcd, Clients(calcd.address, spare=1) as clients:
+        calcd.expected += [HANGS, DIED]
+        listener = calcd.listener
+        os.kill(listener.pid, signal.SIGSTOP)
+        assert calcd.wait_for_log(HANGS)[0][1] == "10s"
+        calcd.wait_for_log(DIED)
+        clients.wait_for_answers()
+        assert calcd.listener.pid != listener.pid
+        assert len(calcd.wait_for_log(HANGS)) == len(calcd.wait_for_log(DIED)) == 1
+
+
+def test_a_new_one_that_hangs_fails_the_reload_and_the_old_one_serves_on(folder: Path, tree: Tree) -> None:
+    with Calcd(folder, tree=tree.folder) as calcd, Clients(calcd.address) as clients:
+        calcd.expected += [HANGS, "reload failed, the old settings stay in force: the new listener ended .*"]
+        listener = calcd.listener
+        tree.break_listener(HANG)
+        assert calcd.reload().returncode == 70
+        assert calcd.wait_for_log(HANGS)[0][1] == "10s"
+        clients.wait_for_answers()
+        assert calcd.listener.pid == listener.pid
+
+
+def test_one_that_does_not_start_is_tried_less_and_less_often_until_it_does(folder: Path, tree: Tree) -> None:
+    with Calcd(folder, tree=tree.folder) as calcd, calcd.connect() as connection:
+        calcd.expected += [DIED, FAILED]
+        assert ask(connection, Operation.ADD, 1, 1) == 2
+        address = calcd.address
+        tree.break_listener(CRASH)
+        kill_listener(calcd)
+        with calcd.connect() as waiting:
+            waiting.sendall(encode_request(Operation.ADD, 20, 22))
+            delays = [line[1] for line in calcd.wait_for_log(FAILED, times=4)]
+            assert delays == ["0.2", "0.4", "0.8", "1.6"]
+            assert ask(connection, Operation.ADD, 2, 2) == 4
+            tree.mend_listener()
+            assert receive(waiting, 1) == (42,)
+        with Clients(address):
+            pass
+
+
+def test_a_reload_tries_at_once(folder: Path, tree: Tree) -> None:
+    with Calcd(folder, tree=tree.folder) as calcd:
+        calcd.expected += [DIED, FAILED]
+        tree.break_listener(CRASH)
+        kill_listener(calcd)
+        calcd.wait_for_log(FAILED, times=5)  # 3.2 s to the next
+        tree.mend_listener()
+        began = time.monotonic()
+        assert calcd.reload().returncode == 0
+        assert time.monotonic() - began < 3
+        with Clients(calcd.address):
+            pass
+
+
+def test_a_stop_is_answered_while_none_starts(folder: Path, tree: Tree) -> None:
+    """The supervisor drains whoever is connected."""
+    with Calcd(folder, tree=tree.folder) as calcd, calcd.connect() as connection:
+        calcd.expected += [DIED, FAILED]
+        assert ask(connection, Operation.ADD, 1, 1) == 2
+        calcd.wait_for_log("connection 1 .* opened, .*")
+        tree.break_listener(CRASH)
+        kill_listener(calcd)
+        calcd.wait_for_log(FAILED, times=2)
+        calcd.signal(signal.SIGTERM)
+        assert connection.recv(1) == b""
+        calcd.wait_for_log(r"connection 1 .* closed by calcd, which stops; .*")
+        calcd.wait_until_gone()
+
+
+def test_a_start_whose_listener_crashes_fails_and_says_so(folder: Path, tree: Tree) -> None:
+    calcd = Calcd(folder, tree=tree.folder)
+    tree.break_listener(CRASH)
+    assert calcd.start().returncode == 70
+    assert calcd.log() == [
+        "calcd: the new listener ended before it was ready, exit status 3: standard error, or the journal, "
+        "shows why"
+    ]
+    assert sorted(os.listdir(folder)) == ["calcd.conf", "log"]

@@ -1,0 +1,92 @@
+"""journald stands still, is slow, and is restarted, while clients come and go."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from support.processes import wait_for
+from system.service import SUPERVISOR, Service
+
+from calcd.supervisor import messages
+
+JOURNALD = "systemctl show --value --property=MainPID systemd-journald"
+
+
+@contextlib.contextmanager
+def stopped_journald(service: Service) -> Iterator[None]:
+    service.machine.run(f"kill -STOP $({JOURNALD})")
+    try:
+        yield
+    finally:
+        service.machine.run(f"kill -CONT $({JOURNALD})")
+
+
+def is_complete(service: Service, connections: int) -> bool:
+    """Every connection has its two lines, but for those that are counted as lost."""
+    lost = sum(int(entry["CALCD_LOST"]) for entry in service.logged(messages.LOG_LOST))
+    logged = len(service.logged(messages.CONNECTION_OPENED)) + len(service.logged(messages.CONNECTION_ENDED))
+    return logged + lost == 2 * connections
+
+
+@pytest.mark.parametrize("target", ["journal", "syslog", "stderr"])
+def test_a_journald_that_stands_still_holds_up_nobody_and_gets_every_line_later(
+    service: Service, target: str
+) -> None:
+    service.extend_unit("calcd.service", "[Service]\nWatchdogSec=1500ms\n")
+    service.configure(f"[calcd]\nLogTarget={target}\n")
+    service.start()
+    supervisor = service.pid(SUPERVISOR)
+    with stopped_journald(service):
+        # More lines than the kernel keeps for journald, and more than the watchdog's time.
+        assert service.connect(700) == {"ok": 700}
+        service.machine.run("calcd --reload")
+        fed = service.show("WatchdogTimestampMonotonic")
+        wait_for(lambda: service.show("WatchdogTimestampMonotonic") != fed, "the watchdog to be fed")
+        assert service.answer() == "5"
+    for line in ("opened, handler", "ended after"):
+        wait_for(lambda line=line: count(service, line) == 701, f"701 lines {line!r}")  # type: ignore[misc]
+    assert count(service, "reloaded: ") == 1
+    assert count(service, "messages lost: ") == 0
+    assert service.pid(SUPERVISOR) == supervisor
+
+
+def count(service: Service, text: str) -> int:
+    return len([entry for entry in service.journal("--identifier=calcd") if text in entry["MESSAGE"]])
+
+
+def test_a_journald_that_is_slow_gets_every_line(service: Service) -> None:
+    service.start()
+    pulses = f"while :; do kill -STOP $({JOURNALD}); sleep .1; kill -CONT $({JOURNALD}); sleep .01; done"
+    slow = service.machine.spawn(f"{{ {pulses}; }} & read _; kill %1; wait; kill -CONT $({JOURNALD})")
+    try:
+        assert service.connect(700) == {"ok": 700}
+    finally:
+        slow.finish()
+    wait_for(lambda: is_complete(service, 700), "every line")
+    assert not service.logged(messages.LOG_LOST)
+
+
+def test_a_journald_that_is_restarted_gets_every_line(service: Service) -> None:
+    service.start()
+    load = service.load()
+    for restart in ("systemctl restart systemd-journald", f"kill -KILL $({JOURNALD})"):
+        service.machine.run(restart)
+        service.machine.wait_for("journalctl --sync")
+        service.wait_for_another_connection()
+    outcomes = load.finish()
+    assert set(outcomes) == {"ok"}
+    wait_for(lambda: is_complete(service, outcomes["ok"]), "every line")
+    assert not service.logged(messages.LOG_LOST)
+
+
+@pytest.mark.parametrize("target", ["journal", "syslog"])
+def test_a_journald_whose_sockets_are_made_anew_gets_every_line(service: Service, target: str) -> None:
+    service.configure(f"[calcd]\nLogTarget={target}\n")
+    service.start()
+    units = "systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service"
+    service.machine.run(f"systemctl stop {units}")
+    assert service.answer() == "5"
+    service.machine.run(f"systemctl start {units}")
+    assert service.answer() == "5"
+    wait_for(lambda: count(service, "ended after") == 2, "both connections in the journal")
+    assert count(service, "messages lost: ") == 0
