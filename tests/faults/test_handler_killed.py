@@ -20,7 +20,7 @@ from calcd.protocol.classic import REPLY, Operation, encode_request
 
 REQUEST = encode_request(Operation.ADD, 20, 22)
 OPENED = r"connection \d+ from \S+ opened, handler (\d+)"
-DIED = r"connection (\d+) .* its handler \d+ died: killed by signal (\d+)( \(\w+\))?; .*"
+DIED = r"connection (\d+) .* its handler \d+ died: killed by signal (\d+)( \(\w+\))?[;:,] .*"
 # The first three are the supervisor's, Python ignores the next two, the kernel the rest.
 IGNORED = {
     *(signal.SIGHUP, signal.SIGINT, signal.SIGUSR1),
