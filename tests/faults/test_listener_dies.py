@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.clients import Clients
-from support.daemon import TREE, Calcd, ask, receive
+from support.daemon import REPORT_LOST, TREE, Calcd, ask, receive
 from support.processes import Process, wait_for
 from support.strace import injected
 
@@ -60,7 +60,7 @@ def kill_listener(calcd: Calcd) -> None:
 
 def test_one_that_is_stopped_is_replaced_and_nobody_is_disconnected(folder: Path) -> None:
     with Calcd(folder) as calcd, Clients(calcd.address, spare=1) as clients:
-        calcd.expected += [HANGS, DIED]
+        calcd.expected += [HANGS, DIED, REPORT_LOST]
         listener = calcd.listener
         os.kill(listener.pid, signal.SIGSTOP)
         assert calcd.wait_for_log(HANGS)[0][1] == "10s"
