@@ -95,11 +95,15 @@ def test_what_one_had_told_is_known_though_it_died_before_it_read_a_command(fold
 
 def supervisors_end(supervisor: Process) -> socket.socket:
     """A copy of its socket to the listener: pidfd_getfd(2)."""
+    libc = ctypes.CDLL(None, use_errno=True)
     pidfd = os.pidfd_open(supervisor.pid)
     try:
         for fd, name in supervisor.files().items():
             if name.startswith("socket:"):
-                copy = socket.socket(fileno=ctypes.CDLL(None).syscall(SYS_PIDFD_GETFD, pidfd, fd, 0))
+                duplicate = libc.syscall(SYS_PIDFD_GETFD, pidfd, fd, 0)
+                if duplicate < 0:  # a container's seccomp filter may forbid it
+                    raise OSError(ctypes.get_errno(), "pidfd_getfd")
+                copy = socket.socket(fileno=duplicate)
                 is_listening = copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
                 if copy.type == socket.SOCK_SEQPACKET and not is_listening:
                     return copy
