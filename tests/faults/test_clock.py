@@ -54,9 +54,7 @@ def clock(tmp_path: Path) -> Clock:
 
 
 @pytest.fixture
-def calcd(tmp_path: Path, clock: Clock) -> Calcd:
-    folder = tmp_path / "calcd"
-    folder.mkdir()
+def calcd(folder: Path, clock: Clock) -> Calcd:
     calcd = Calcd(folder, prefix=clock.prefix)
     calcd.config.write_text("[calcd]\nDrainTime=500ms\n")
     calcd.expected += [DIED, REPORT_LOST]

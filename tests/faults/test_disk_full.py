@@ -16,13 +16,6 @@ GONE = r"{} has been removed or replaced: .*, PID {}; kill -HUP does, and a rest
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "calcd"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def disk(tmp_path: Path) -> Path:
     """Where in_a_small_disk() has calcd see it."""
     disk = tmp_path / "disk"

@@ -42,13 +42,6 @@ class Tree:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "calcd"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path / "tree")
 
