@@ -93,8 +93,9 @@ class Control:
             connection, _ = self.socket.accept()
         except OSError:  # gone already
             return False
-        # A client of ours has sent before it is accepted, or does at once; no other is waited for long.
-        connection.settimeout(0.1)
+        # A client of ours has sent before it is accepted, or does at once; but on a machine that is busy
+        # "at once" was more than a tenth of a second. No other is waited for long.
+        connection.settimeout(1.0)
         with contextlib.suppress(OSError):
             if connection.recv(len(_RELOAD)) == _RELOAD:
                 self._waiting.append(connection)

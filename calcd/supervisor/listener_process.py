@@ -96,8 +96,11 @@ class ListenerProcess:
         while True:
             try:
                 packet = self._socket.recv(events.PACKET_SIZE)
-            except (BlockingIOError, ConnectionError):
+            except BlockingIOError:
                 return
+            except ConnectionResetError:
+                # It has ended with a command unread: the kernel says so once, before what it had told.
+                continue
             if not packet:
                 return
             yield news.decode(packet)

@@ -104,10 +104,8 @@ def fill(connection: socket.socket) -> None:
             pass
 
 
-def test_a_client_that_vanishes_is_missed(tmp_path: Path) -> None:
+def test_a_client_that_vanishes_is_missed(tmp_path: Path, folder: Path) -> None:
     """The network between is cut. tcp(7): keepalive, here after a second."""
-    folder = tmp_path / "calcd"
-    folder.mkdir()
     server = tmp_path / "socket"
     with Calcd(folder, listen=["127.0.0.1:0", f"unix:{server}"], prefix=OWN_NETWORK) as calcd:
         calcd.expected.append(LOST)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.c_programs import build
 from support.clients import Clients
-from support.daemon import Calcd, ask
+from support.daemon import REPORT_LOST, Calcd, ask
 from support.processes import Process, wait_for
 
 from calcd.protocol.classic import Operation
@@ -54,12 +54,10 @@ def clock(tmp_path: Path) -> Clock:
 
 
 @pytest.fixture
-def calcd(tmp_path: Path, clock: Clock) -> Calcd:
-    folder = tmp_path / "calcd"
-    folder.mkdir()
+def calcd(folder: Path, clock: Clock) -> Calcd:
     calcd = Calcd(folder, prefix=clock.prefix)
     calcd.config.write_text("[calcd]\nDrainTime=500ms\n")
-    calcd.expected.append(DIED)
+    calcd.expected += [DIED, REPORT_LOST]
     return calcd
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.clients import Clients
-from support.daemon import Calcd, ask, receive
+from support.daemon import REPORT_LOST, Calcd, ask, receive
 from support.strace import injected
 
 from calcd.protocol.classic import Operation, encode_request
@@ -44,7 +44,12 @@ def test_without_a_process_for_a_new_listener_the_reload_fails_and_a_dead_one_is
     failed = rf"no new listener: {refused}; nobody accepts connections, the next try is in \S+ s"
     died = r"the listener \d+ died: killed by signal 9 \(SIGKILL\); .*"
     with Calcd(tmp_path) as calcd, Clients(calcd.address, spare=1) as clients:
-        calcd.expected += [f"reload failed, the old settings stay in force: {refused}", failed, died]
+        calcd.expected += [
+            f"reload failed, the old settings stay in force: {refused}",
+            failed,
+            died,
+            REPORT_LOST,
+        ]
         with injected(calcd.supervisor, *(f"{call}:error={error}" for call in FORKS)):
             result = calcd.reload()
             assert (result.returncode, REASONS[error] in result.stderr) == (71, True)

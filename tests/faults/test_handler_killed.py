@@ -111,9 +111,7 @@ def is_stopped(process: Process) -> bool:
 
 
 @pytest.fixture
-def calcd(tmp_path: Path) -> Iterator[Calcd]:
-    folder = tmp_path / "calcd"
-    folder.mkdir()
+def calcd(tmp_path: Path, folder: Path) -> Iterator[Calcd]:
     # No core files of those that are to die so.
     calcd = Calcd(folder, listen=["127.0.0.1:0", f"unix:{tmp_path}/socket"], prefix=("prlimit", "--core=0"))
     calcd.config.write_text("[calcd]\nDrainTime=60s\n")

@@ -1,21 +1,27 @@
 """The listener hangs, or does not start any more, while clients are served; beside
 tests/process/test_recovery.py, where it dies and the next one starts."""
 
+import ctypes
 import os
 import shutil
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 from support.clients import Clients
-from support.daemon import TREE, Calcd, ask, receive
+from support.daemon import REPORT_LOST, TREE, Calcd, ask, receive
+from support.processes import Process, wait_for
+from support.strace import injected
 
+from calcd.listener import events
 from calcd.protocol.classic import Operation, encode_request
 
 HANGS = r"the listener \d+ has not answered for (\S+), and is killed: .*"
 DIED = r"the listener \d+ died: killed by signal 9 \(SIGKILL\); .*"
 FAILED = r"no new listener: the new listener ended before it was ready, exit status 3: .*; .* in (\S+) s"
+SYS_PIDFD_GETFD = 438  # on every architecture
 CRASH = "raise SystemExit(3)\n"
 HANG = "import time\ntime.sleep(1000)\n"
 
@@ -36,13 +42,6 @@ class Tree:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "calcd"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path / "tree")
 
@@ -54,7 +53,7 @@ def kill_listener(calcd: Calcd) -> None:
 
 def test_one_that_is_stopped_is_replaced_and_nobody_is_disconnected(folder: Path) -> None:
     with Calcd(folder) as calcd, Clients(calcd.address, spare=1) as clients:
-        calcd.expected += [HANGS, DIED]
+        calcd.expected += [HANGS, DIED, REPORT_LOST]
         listener = calcd.listener
         os.kill(listener.pid, signal.SIGSTOP)
         assert calcd.wait_for_log(HANGS)[0][1] == "10s"
@@ -62,6 +61,49 @@ def test_one_that_is_stopped_is_replaced_and_nobody_is_disconnected(folder: Path
         clients.wait_for_answers()
         assert calcd.listener.pid != listener.pid
         assert len(calcd.wait_for_log(HANGS)) == len(calcd.wait_for_log(DIED)) == 1
+
+
+def test_what_one_had_told_is_known_though_it_died_before_it_read_a_command(folder: Path) -> None:
+    """The kernel then says once that the connection was reset, before it hands out what had been told. The
+    supervisor is held up where it has looked for news, and is about to find the listener dead."""
+    with Calcd(folder) as calcd, calcd.connect() as connection:
+        calcd.expected += [DIED, "since .*"]
+        assert ask(connection, Operation.ADD, 1, 1) == 2
+        calcd.wait_for_log("connection 1 .* opened, .*")
+        listener, (handler,) = calcd.listener, calcd.handlers
+        with injected(calcd.supervisor, "wait4:delay_enter=1000000:when=1"):
+            calcd.signal(signal.SIGUSR1)
+            calcd.wait_for_log("since .*")
+            connection.close()
+            wait_for(lambda: not handler.exists, "the handler to be waited for")
+            # The listener does one thing after the other: it has told of that when it serves the next one.
+            with calcd.connect() as another:
+                assert ask(another, Operation.ADD, 1, 1) == 2
+            os.kill(listener.pid, signal.SIGSTOP)
+            with supervisors_end(calcd.supervisor) as commands:
+                commands.send(bytes([events.PING]))
+            os.kill(listener.pid, signal.SIGKILL)
+            calcd.wait_for_log(r"connection 1 .* closed by client; requests: 1, .*")
+
+
+def supervisors_end(supervisor: Process) -> socket.socket:
+    """A copy of its socket to the listener: pidfd_getfd(2)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(supervisor.pid)
+    try:
+        for fd, name in supervisor.files().items():
+            if name.startswith("socket:"):
+                duplicate = libc.syscall(SYS_PIDFD_GETFD, pidfd, fd, 0)
+                if duplicate < 0:  # a container's seccomp filter may forbid it
+                    raise OSError(ctypes.get_errno(), "pidfd_getfd")
+                copy = socket.socket(fileno=duplicate)
+                is_listening = copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                if copy.type == socket.SOCK_SEQPACKET and not is_listening:
+                    return copy
+                copy.close()
+    finally:
+        os.close(pidfd)
+    raise AssertionError("no such socket")
 
 
 def test_a_new_one_that_hangs_fails_the_reload_and_the_old_one_serves_on(folder: Path, tree: Tree) -> None:

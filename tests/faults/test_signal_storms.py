@@ -25,13 +25,6 @@ MOMENTS = 16
 TOLD_TO_STOP = 69
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "calcd"
-    folder.mkdir()
-    return folder
-
-
 def sleep_ms(milliseconds: int) -> None:
     """The moment is what is tested."""
     time.sleep(milliseconds / 1000)

@@ -33,6 +33,8 @@ _ORDINARY = (
     r"stopped: connections served: \d+, requests answered: \d+",
     r"reloaded: serves on \S+.*",
 )
+# What it may log besides when a listener is killed that has work to do.
+REPORT_LOST = r"connection \d+ from \S+ ended after [\d.]+ s; .* the listener died with the handler's report"
 
 
 class Calcd:
