@@ -34,7 +34,7 @@ SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$
 HERE = [ -z "$(DESTDIR)" ]
 LIVE = { [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; }
 
-.PHONY: all help generate install uninstall check lint test bench clean
+.PHONY: all help generate install uninstall check lint test fuzz soak bench clean
 
 all: help
 
@@ -45,6 +45,7 @@ help:
 	@echo 'make check      all of the checks and tests, also on real machines; as root (./check)'
 	@echo 'make lint       the style and the types alone'
 	@echo 'make test       the tests that need no root and no machine'
+	@echo 'make fuzz       fuzzes what strangers can send, SECONDS=60 or RUNS= for each target; after ./check'
 	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks (10 minutes)'
 	@echo 'make clean      removes what checks and tests have made'
 
@@ -117,6 +118,12 @@ lint:
 
 test:
 	$(PYTHON) -W error -m pytest tests/unit tests/process
+
+# What the tests' programs import.
+TESTS = PYTHONPATH=.:tests $(PYTHON) -W error
+
+fuzz:
+	$(TESTS) tests/fuzz/run.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RUNS),--runs $(RUNS)) $(TARGETS)
 
 bench:
 	$(PYTHON) tests/bench/run.py
