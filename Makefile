@@ -46,6 +46,7 @@ help:
 	@echo 'make lint       the style and the types alone'
 	@echo 'make test       the tests that need no root and no machine'
 	@echo 'make fuzz       fuzzes what strangers can send, SECONDS=60 or RUNS= for each target; after ./check'
+	@echo 'make soak       clients, faults and reloads together, SECONDS=600, every answer checked'
 	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks (10 minutes)'
 	@echo 'make clean      removes what checks and tests have made'
 
@@ -124,6 +125,9 @@ TESTS = PYTHONPATH=.:tests $(PYTHON) -W error
 
 fuzz:
 	$(TESTS) tests/fuzz/run.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RUNS),--runs $(RUNS)) $(TARGETS)
+
+soak:
+	$(TESTS) tests/soak/run.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 bench:
 	$(PYTHON) tests/bench/run.py

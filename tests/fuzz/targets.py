@@ -2,10 +2,8 @@
 should not."""
 
 import contextlib
-import errno
 import math
 import os
-import select
 import signal
 import socket
 import struct
@@ -15,6 +13,7 @@ from collections.abc import Callable
 from fuzz import inputs, model
 from fuzz.counts import Counts
 from fuzz.model import Conversation
+from support.exchange import exchange
 
 from calcd.config import LogConnections, LogLevel, LogTarget
 from calcd.handler import report
@@ -287,7 +286,7 @@ def daemon(counts: Counts, address: tuple[str, int]) -> Target:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if given.flags & inputs.NARROW:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
-            replies = converse(client, given.pieces(), reads=not is_gone)
+            replies = exchange(client, given.pieces(), reads=not is_gone)
         assert said.replies.startswith(replies), "never a wrong number, in any circumstances"
         # What follows a quit is not read, and closing with that unread resets the connection.
         if not is_gone and not (said.ending == model.QUIT and said.is_cut_short):
@@ -301,45 +300,3 @@ def daemon(counts: Counts, address: tuple[str, int]) -> Target:
         counts.add("least_errors", not is_gone and said.ending not in _GOOD)
 
     return target
-
-
-def converse(client: socket.socket, pieces: list[bytes], *, reads: bool) -> bytes:
-    """Sends the pieces, one segment each as far as TCP lets it, then closes its half of the connection, and
-    reads all the while until the other end closes. Raises TimeoutError when that takes a minute."""
-    client.setblocking(False)
-    received: list[bytes] = []
-    rest = list(pieces)
-    is_sending = True
-    due = time.monotonic() + 60
-    while is_sending or reads:
-        if time.monotonic() > due:
-            raise TimeoutError(f"calcd has not closed the connection; {len(rest)} pieces are left")
-        readable, writable, _ = select.select([client], [client] if is_sending else [], [], 1)
-        if writable:
-            is_sending = _send_some(client, rest)
-        if readable and reads:
-            try:
-                chunk = client.recv(1 << 16)
-            except ConnectionResetError:  # as in _send_some()
-                break
-            if not chunk:
-                break
-            received.append(chunk)
-    return b"".join(received)
-
-
-def _send_some(client: socket.socket, rest: list[bytes]) -> bool:
-    """False when there is no more to send, or nobody who takes it: calcd has closed at what ends a
-    conversation, and more was on its way."""
-    try:
-        if rest:
-            rest[0] = rest[0][client.send(rest[0]) :]
-            if not rest[0]:
-                del rest[0]
-        if not rest:
-            client.shutdown(socket.SHUT_WR)
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
-            raise
-        return False
-    return bool(rest)
