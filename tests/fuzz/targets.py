@@ -126,13 +126,13 @@ def _serve(given: inputs.Input) -> tuple[tuple[int, int, int, int, bytes], bytes
             client.close()
         elif not given.flags & inputs.SILENT:
             client.shutdown(socket.SHUT_WR)
+        # Where nobody answers calcd's half of the close, it need not be waited for.
+        sessions._GRACE = _SHORT if given.flags & inputs.SILENT else _GRACE
+        began = time.monotonic()
         session = Session(_limits(given))
         session.prepare(connection.fileno())
         if given.flags & inputs.DRAINED:
             session.drain(signal.SIGTERM, None)
-        # Nobody is there to answer calcd's half of the close.
-        sessions._GRACE = _SHORT if given.flags & inputs.SILENT else _GRACE
-        began = time.monotonic()
         outcome = session.serve(connection.detach())
         seconds = time.monotonic() - began
         return outcome, b"" if given.flags & inputs.GONE else _all_of(client), seconds

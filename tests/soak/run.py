@@ -36,6 +36,8 @@ _STEADY = 0.2
 # Seconds between two faults.
 _INTERVAL = 1.5
 _STORM = 20  # SIGHUPs
+# Seconds that listeners may take to hear of each other's connections.
+_HEARSAY = 2.0
 # KiB. The interpreter's own memory goes up and down by less with what connections come together, and
 # the supervisor's with how many there are to log. A leak of a single small object for each
 # connection (100 bytes) would be more in ten minutes, and of each listener (1 KiB) as well.
@@ -57,6 +59,9 @@ EXPECTED = [
     r"\S+ keeps to MaxConnectionsPerSource=.*",
     r"since .*",
 ]
+
+
+Span = tuple[float, float, str]  # from when to when, by time.monotonic(), and what
 
 
 class State(NamedTuple):
@@ -87,7 +92,8 @@ class Crowd:
             text=True,
         )
         self.counts: Counter[str] = Counter()
-        self.lost: list[tuple[float, float, str]] = []
+        self.lost: list[Span] = []
+        self.excesses: list[Span] = []
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +104,7 @@ class Crowd:
         output, _ = self._process.communicate()
         told: dict[str, Any] = json.loads(output)
         self.counts.update(told["counts"])
-        self.lost = told["lost"]
+        self.lost, self.excesses = told["lost"], told["excesses"]
         assert not told["wrong"], "\n".join(told["wrong"][:20])
         assert self._process.returncode == 0
 
@@ -119,7 +125,9 @@ class Soak:
         self.faults: Counter[str] = Counter()
         self.clients: Counter[str] = Counter()
         self.listener_kills: list[float] = []  # time.monotonic()
-        self.lost: list[tuple[float, float, str]] = []
+        self.changes: list[Span] = []  # when one listener followed another
+        self.lost: list[Span] = []
+        self.excesses: list[Span] = []
 
     def run(self, seconds: float) -> str:
         """Returns what to say about it. Raises AssertionError."""
@@ -132,7 +140,7 @@ class Soak:
             self._wait_for_quiet()
             aged = _memory(self.calcd.listener)
             after = self._state()
-            self._check_losses()
+            self._check_excuses()
             counters = self._counters()
             self._check_counters(counters)
         assert after.processes == before.processes == 2
@@ -148,13 +156,18 @@ class Soak:
         with Crowd(self.calcd, self._path, seed) as crowd:
             while time.monotonic() < end - steady or (left and not steady):
                 fault = left.pop() if left else self._dice.choice(self._faults)
+                name = fault.__name__.strip("_").replace("_", " ")
+                since = time.monotonic()
                 fault(self)
-                self.faults[fault.__name__.strip("_").replace("_", " ")] += 1
                 self._probe()
+                self.faults[name] += 1
+                if fault in self._changing:
+                    self.changes.append((since, time.monotonic(), name))
                 time.sleep(self._dice.uniform(0, 2 * _INTERVAL))
             time.sleep(max(0.0, end - time.monotonic()))
         self.clients.update(crowd.counts)
         self.lost += crowd.lost
+        self.excesses += crowd.excesses
 
     # --- Faults
 
@@ -193,7 +206,8 @@ class Soak:
             time.sleep(self._dice.uniform(0, 0.02))
         self._reload()  # answered when the storm is over
 
-    _faults = (_kill_a_listener, _stop_a_listener_for_a_moment, _reload, _reload_a_bad_file, _storm_of_HUPs)
+    _changing = (_kill_a_listener, _reload, _storm_of_HUPs)
+    _faults = (*_changing, _stop_a_listener_for_a_moment, _reload_a_bad_file)
 
     def _probe(self) -> None:
         """It serves."""
@@ -226,11 +240,16 @@ class Soak:
             for name, number in re.findall(r"([a-z ]+): (\d+)", line[0])
         }
 
-    def _check_losses(self) -> None:
-        """A listener has at most one connection that is accepted and has no handler yet."""
+    def _check_excuses(self) -> None:
+        # A listener has at most one connection that is accepted and has no handler yet.
         for since, until, kind in self.lost:
             assert any(since <= kill <= until for kill in self.listener_kills), f"{kind} lost a connection"
         assert len(self.lost) <= len(self.listener_kills)
+        # Listeners that follow one another may each let in so many before they hear of the others'.
+        for since, until, kind in self.excesses:
+            assert any(start <= until and since <= end + _HEARSAY for start, end, _ in self.changes), (
+                f"{kind} had more than {clients.PER_SOURCE} connections from one source, and nothing was done"
+            )
 
     def _check_counters(self, counters: dict[str, int]) -> None:
         """With a listener that is killed, what it alone knew is lost: a connection without a handler, the end
@@ -268,6 +287,7 @@ class Soak:
                 f"the client could read them ({mine['least_requests']:,})",
                 f"faults: {', '.join(f'{name} {number:,}' for name, number in sorted(faults.items()))}",
                 f"connections lost: {len(self.lost)}, each in hand at the death of the listener",
+                f"sources with more connections than they may have, at a change: {len(self.excesses)}",
                 f"clients late themselves: {mine['late']}",
                 f"before: {before}",
                 f"after: {after}",
