@@ -254,7 +254,7 @@ class Soak:
 
     def _check_counters(self, counters: dict[str, int]) -> None:
         """With a listener that is killed, what it alone knew is lost: a connection that had no handler yet, a
-        handler that it had not told of, reports it had read, and the connections refused in the last second."""
+        handler it had not told of, reports it had read, and the connections refused in the last second."""
         lines = self.calcd.log()
         unknown = sum("how is not known" in line for line in lines)  # reports
         mine, kills, late = self.clients, len(self.listener_kills), self.clients["late"]
