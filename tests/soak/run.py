@@ -190,16 +190,22 @@ class Soak:
 
     def _reload(self) -> None:
         drain_time = self._dice.randrange(5, 20)
-        self.calcd.config.write_text(f"{clients.SETTINGS}DrainTime={drain_time}\n")
+        self._configure(f"DrainTime={drain_time}")
         result = self.calcd.reload()
         assert result.returncode == 0, result.stderr
 
     def _reload_a_bad_file(self) -> None:
-        self.calcd.config.write_text(f"{clients.SETTINGS}IdleTimeout=never\n")
+        self._configure("IdleTimeout=never")
         result = self.calcd.reload()
         assert result.returncode != 0
         assert "IdleTimeout" in result.stderr
-        self.calcd.config.write_text(clients.SETTINGS)
+        self._configure("")
+
+    def _configure(self, more: str) -> None:
+        """At one stroke: a reload that is under way finds the old settings or the new ones."""
+        new = self.calcd.config.with_suffix(".new")
+        new.write_text(f"{clients.SETTINGS}{more}\n")
+        new.rename(self.calcd.config)
 
     def _storm_of_HUPs(self) -> None:  # noqa: N802 - as it is called
         for _ in range(_STORM):
