@@ -35,7 +35,7 @@ SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$
 HERE = [ -z "$(DESTDIR)" ]
 LIVE = { [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; }
 
-.PHONY: all help generate install uninstall check lint test bench clean
+.PHONY: all help generate install uninstall check lint test fuzz soak bench clean
 
 all: help
 
@@ -48,6 +48,8 @@ help:
 	@echo 'make test       the tests that need no root and no machine'
 	@echo 'make deb        builds the Debian package of what is committed, into build/deb'
 	@echo 'make check-package  the tests of the Debian package alone, on Debian 12 and 13; as root'
+	@echo 'make fuzz       fuzzes what strangers can send, SECONDS=60 or RUNS= for each target; after ./check'
+	@echo 'make soak       clients, faults and reloads together, SECONDS=600, every answer checked'
 	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks (10 minutes)'
 	@echo 'make clean      removes what checks and tests have made'
 
@@ -137,6 +139,15 @@ lint:
 # tests/faults needs root, for strace, rlimits and namespaces of its own.
 test:
 	$(PYTHON) -W error -m pytest tests/unit tests/process
+
+# What the tests' programs import.
+TESTS = PYTHONPATH=.:tests $(PYTHON) -W error
+
+fuzz:
+	$(TESTS) tests/fuzz/run.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RUNS),--runs $(RUNS)) $(TARGETS)
+
+soak:
+	$(TESTS) tests/soak/run.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 bench:
 	$(PYTHON) tests/bench/run.py

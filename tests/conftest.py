@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 # Their assertions explain themselves as those in the tests do.
-pytest.register_assert_rewrite("support")
+pytest.register_assert_rewrite("support", "fuzz", "soak")
 
 TREE = Path(__file__).parents[1]
 

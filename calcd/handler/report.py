@@ -1,8 +1,9 @@
 """What a handler tells about its connection when it ends: one fixed-size record.
 
-A record is written to a pipe that all handlers share, in one write(2) of less than PIPE_BUF bytes,
-which pipe(7) never mixes with another. It is written before the handler exits, so whoever has waited
-for the handler finds it there.
+A record is written to a pipe that all handlers share, before the handler exits, so whoever has waited for
+the handler finds it there. A handler reads what strangers send, and one of them might get the better of it:
+so the pipe keeps what was written apart (O_DIRECT in pipe(2): a read gets one write's bytes), and what is
+no record is dropped, and never shifts or spoils the others'.
 """
 
 import os
@@ -35,26 +36,39 @@ encode = _RECORD.pack
 decode = _RECORD.unpack
 
 
-class Inbox:
-    """Where handlers' records arrive: the pipe's non-blocking reading end.
+def _is_sound(record: bytes) -> bool:
+    """Whether it can be understood."""
+    if len(record) != SIZE:
+        return False
+    _, ending, *_, request = decode(record)
+    is_known: bool = QUIT <= ending <= REQUEST_LIMIT
+    return is_known and (ending != UNKNOWN_OPERATION or len(request) > 0)
 
-    A handler that has been taken over can write anything there. Then records may be lost, and nothing else.
-    """
+
+def open_pipe() -> tuple[int, int]:
+    """The reading end, which does not block, and the writing end, for handlers."""
+    ends = os.pipe2(os.O_CLOEXEC | os.O_DIRECT)
+    os.set_blocking(ends[0], False)
+    return ends
+
+
+class Inbox:
+    """Where handlers' records arrive: the pipe's non-blocking reading end."""
 
     def __init__(self, pipe: int) -> None:
         self.pipe = pipe
         self._records: dict[int, bytes] = {}  # of handlers that have reported and not been asked about
 
     def take(self, handler: int) -> bytes:
-        """The record of a handler that has been waited for; empty when it died before it could report."""
+        """The record of a handler that has been waited for; empty when it died before it could report, or
+        has written something else."""
         while handler not in self._records:
             try:
-                chunk = os.read(self.pipe, SIZE * 16)
+                record = os.read(self.pipe, SIZE + 1)  # longer than a record is none either
             except BlockingIOError:
                 break
-            if not chunk:
+            if not record:
                 break
-            for at in range(0, len(chunk) - SIZE + 1, SIZE):
-                record = chunk[at : at + SIZE]
+            if _is_sound(record):
                 self._records[decode(record)[0]] = record
         return self._records.pop(handler, b"")

@@ -21,7 +21,6 @@ ENDINGS = {
     report.CONNECTION_LOST: "connection lost",
     report.DRAINED: "closed by calcd, which stops",
 }
-UNKNOWN_ENDING = "a way that its handler's report does not tell"
 # At a limit or a deadline.
 CUT_OFFS = {
     report.FIRST_BYTE_TIMEOUT: "FirstByteTimeout= is over",
@@ -81,8 +80,7 @@ class Accounts:
                 message, ending = messages.STRANGER, ENDINGS[end]
                 self.counters.strangers += 1
             else:
-                # A handler that has been taken over may report anything.
-                message, ending = messages.CONNECTION_ENDED, ENDINGS.get(end, UNKNOWN_ENDING)
+                message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
         elif wait_status:
             message, ending, is_good = messages.HANDLER_DIED, describe(wait_status), False
             if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from calcd.config import Config
-from calcd.handler.report import Inbox
+from calcd.handler.report import Inbox, open_pipe
 from calcd.limits import Limits
 from calcd.listener import events
 from calcd.supervisor import news
@@ -41,8 +41,7 @@ class ListenerProcess:
         self.unanswered = 0  # pings in a row
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
-        reading_end, reports_for_handlers = os.pipe()
-        os.set_blocking(reading_end, False)
+        reading_end, reports_for_handlers = open_pipe()
         self._reports = Inbox(reading_end)
         listening = [each.socket.fileno() for each in sockets]
         words: dict[str, object] = {

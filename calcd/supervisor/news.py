@@ -65,7 +65,8 @@ def decode(packet: bytes) -> Event:  # noqa: PLR0911 - one for each kind
         _, which, is_over, affected = events.LIMIT_HEAD.unpack_from(packet)
         return Limit(which, is_over, affected, packet[events.LIMIT_HEAD.size :].decode())
     if kind == events.UNCONFINED:
-        return Unconfined(packet[1])
+        (missing,) = packet[1:]
+        return Unconfined(missing)
     if kind == events.READY:
         return Ready()
     if kind == events.ALIVE:

@@ -2,9 +2,7 @@
 system call, in the daemon as it runs."""
 
 import contextlib
-import os
 import shutil
-import signal
 import socket
 import struct
 import sys
@@ -30,7 +28,6 @@ from support.system_calls import (
     Injector,
 )
 
-from calcd.handler import report
 from calcd.protocol.classic import Operation
 
 STOPPED = (
@@ -124,24 +121,6 @@ def test_a_handler_holds_its_connection_and_the_way_for_its_report(calcd: Calcd)
     with served(calcd) as (_, handler):
         kinds = [file.partition(":")[0] for fd, file in sorted(handler.files().items()) if fd > 2]
         assert sorted(kinds) == ["pipe", "socket"]
-
-
-def test_nonsense_in_a_handlers_report_disturbs_nobody(tmp_path: Path) -> None:
-    with Calcd(tmp_path) as calcd, served(calcd) as (connection, handler):
-        calcd.expected.append(
-            r"connection 1 from \S+ ended .* s: a way that its handler's report does not tell; .*"
-        )
-        before = calcd.supervisor.pid, calcd.listener.pid
-        (fd,) = [fd for fd, file in handler.files().items() if fd > 2 and file.startswith("pipe:")]
-        with open(f"/proc/{handler.pid}/fd/{fd}", "wb", buffering=0) as reports:
-            reports.write(report.encode(handler.pid, 99, 1, 2, 3, b"") + b"not a report")
-        os.kill(handler.pid, signal.SIGKILL)
-        calcd.wait_for_log(calcd.expected[0])
-        connection.close()
-        with served(calcd) as (another, _):
-            assert ask(another, Operation.MUL, 6, 7) == 42
-        calcd.wait_for_log("connection 2 .*: closed by client; requests: 2, .*")
-        assert (calcd.supervisor.pid, calcd.listener.pid) == before
 
 
 def test_where_the_kernel_offers_no_filters_it_serves_and_says_so_once(

@@ -1,0 +1,302 @@
+"""What is fuzzed: each target takes any bytes, and raises AssertionError when calcd does with them what it
+should not."""
+
+import contextlib
+import math
+import os
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+
+from fuzz import inputs, model
+from fuzz.counts import Counts
+from fuzz.model import Conversation
+from support.exchange import exchange
+
+from calcd.config import LogConnections, LogLevel, LogTarget
+from calcd.handler import report
+from calcd.handler import session as sessions
+from calcd.handler.session import Session
+from calcd.limits import Limits
+from calcd.listener import events
+from calcd.protocol import answers
+from calcd.supervisor import news
+from calcd.supervisor.accounts import Accounts
+from calcd.supervisor.log import Log
+from calcd.supervisor.messages import Message
+from calcd.supervisor.strangers import looks_like, shown
+
+Target = Callable[[bytes], None]
+
+_STOPS = {
+    model.QUIT: answers.STOP_QUIT,
+    model.DIVISION_BY_ZERO: answers.STOP_DIVISION_BY_ZERO,
+    model.UNKNOWN_OPERATION: answers.STOP_UNKNOWN_OPERATION,
+}
+_ENDINGS = {
+    model.QUIT: report.QUIT,
+    model.CLOSED: report.CLIENT_CLOSED,
+    model.TRUNCATED: report.TRUNCATED,
+    model.DIVISION_BY_ZERO: report.DIVISION_BY_ZERO,
+    model.UNKNOWN_OPERATION: report.UNKNOWN_OPERATION,
+    model.REQUEST_LIMIT: report.REQUEST_LIMIT,
+}
+_DEADLINES = (report.FIRST_BYTE_TIMEOUT, report.FRAME_TIMEOUT, report.IDLE_TIMEOUT)
+_SHORT = 0.001  # seconds: a deadline that is meant to be over
+_GRACE = 1.0  # seconds: calcd.handler.session's
+_GOOD = (model.QUIT, model.CLOSED)
+
+
+def frames_of(said: Conversation) -> int:
+    return said.requests + bool(said.rest or said.ending == model.QUIT)
+
+
+# --- The decoder
+
+
+def decoder(counts: Counts) -> Target:
+    """calcd.protocol.answers, on a run of frames at once, and on the same frames one by one."""
+
+    def target(data: bytes) -> None:
+        frames = data[: len(data) // model.SIZE * model.SIZE]
+        said = model.converse(frames)
+        expected = said.replies, _STOPS.get(said.ending)
+        assert answers.answer(frames) == expected
+        assert answers.answer(memoryview(frames)) == expected
+        replies = []
+        stop = None
+        for at in range(0, len(frames), model.SIZE):
+            reply, stop = answers.answer(frames[at : at + model.SIZE])
+            replies.append(reply)
+            if stop is not None:
+                break
+        assert (b"".join(replies), stop) == expected
+        counts.add("inputs")
+        counts.add("frames", frames_of(said))
+
+    return target
+
+
+# --- The session
+
+
+def _limits(given: inputs.Input) -> Limits:
+    numbers = dict.fromkeys(Limits.NAMES, math.inf)
+    if given.flags & inputs.LIMITED:
+        numbers["max_requests"] = inputs.LIMIT
+    if given.flags & inputs.NARROW:
+        numbers["send_timeout"] = _SHORT
+    if given.flags & inputs.SILENT:
+        numbers |= dict.fromkeys(("first_byte_timeout", "frame_timeout", "idle_timeout"), _SHORT)
+    return Limits(numbers)
+
+
+def _as_read(pieces: list[bytes]) -> list[bytes]:
+    """What each read(2) of a session's brings, if a piece has come whenever the one before is read."""
+    size = sessions._SMALL_READ
+    reads = []
+    for piece in pieces:
+        rest = piece
+        while rest:
+            reads.append(rest[:size])
+            rest = rest[size:]
+            if len(reads[-1]) == size:
+                size = sessions._LARGE_READ
+    return reads
+
+
+def _serve(given: inputs.Input) -> tuple[tuple[int, int, int, int, bytes], bytes, float]:
+    """The outcome of a session, the replies that its client finds, and the seconds it took."""
+    is_narrow = given.flags & inputs.NARROW
+    # In packets, each read gets one; as a stream, it gets all there is, and a write can go in part.
+    kind = socket.SOCK_STREAM if is_narrow else socket.SOCK_SEQPACKET
+    client, connection = socket.socketpair(socket.AF_UNIX, kind)
+    with client:
+        client.setblocking(False)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        if is_narrow:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the least: socket(7)
+            client.sendall(given.stream)
+        else:
+            for packet in _as_read(given.pieces()):
+                client.send(packet)
+        if given.flags & inputs.GONE:
+            client.close()
+        elif not given.flags & inputs.SILENT:
+            client.shutdown(socket.SHUT_WR)
+        # Where nobody answers calcd's half of the close, it need not be waited for.
+        sessions._GRACE = _SHORT if given.flags & inputs.SILENT else _GRACE
+        began = time.monotonic()
+        session = Session(_limits(given))
+        session.prepare(connection.fileno())
+        if given.flags & inputs.DRAINED:
+            session.drain(signal.SIGTERM, None)
+        outcome = session.serve(connection.detach())
+        seconds = time.monotonic() - began
+        return outcome, b"" if given.flags & inputs.GONE else _all_of(client), seconds
+
+
+def _all_of(client: socket.socket) -> bytes:
+    received: list[bytes] = []
+    while True:
+        try:
+            chunk = client.recv(1 << 17)
+        except ConnectionResetError:  # what followed a quit was not read, which unix(7) tells first
+            continue
+        if not chunk:
+            return b"".join(received)
+        received.append(chunk)
+
+
+def session(counts: Counts) -> Target:
+    """calcd.handler.session over a real socket, in this process."""
+
+    def target(data: bytes) -> None:
+        given = inputs.decode(data)
+        limit = inputs.LIMIT if given.flags & inputs.LIMITED else math.inf
+        said = model.converse(given.stream, limit)
+        outcome, replies, seconds = _serve(given)
+        _check(given, said, outcome, replies, seconds)
+        counts.add("inputs")
+        counts.add("streams")
+        counts.add("frames", frames_of(said))
+
+    return target
+
+
+def _check(
+    given: inputs.Input,
+    said: Conversation,
+    outcome: tuple[int, int, int, int, bytes],
+    replies: bytes,
+    seconds: float,
+) -> None:
+    ending, requests, received, sent, rest = outcome
+    assert sent == requests * 4
+    assert requests * model.SIZE <= received <= len(given.stream)
+    assert said.replies.startswith(replies), "never a wrong number, in any circumstances"
+    if given.flags & inputs.GONE:
+        assert requests == 0
+        assert ending == (report.CONNECTION_LOST if said.replies else _ENDINGS[said.ending])
+        return
+    assert requests == len(replies) // 4
+    if given.flags & inputs.DRAINED and seconds >= (_SHORT if given.flags & inputs.SILENT else _GRACE):
+        return  # on a machine that stood still, whatever was not read by then
+    if given.flags & inputs.NARROW and len(replies) < len(said.replies):
+        assert ending == report.SEND_TIMEOUT
+        return
+    if given.flags & inputs.SILENT:
+        if ending == report.FRAME_TIMEOUT:
+            return  # of any request that came in pieces
+        if said.ending in (model.CLOSED, model.TRUNCATED):  # which it did not do
+            assert replies == said.replies
+            assert rest == said.rest
+            if given.flags & inputs.DRAINED:
+                assert ending == report.DRAINED
+            else:
+                assert ending == (report.IDLE_TIMEOUT if received else report.FIRST_BYTE_TIMEOUT)
+            return
+    assert replies == said.replies
+    assert ending == _ENDINGS[said.ending]
+    if ending == report.UNKNOWN_OPERATION:  # of as many bytes of it as had come
+        assert said.rest.startswith(rest)
+        assert len(rest) >= 4
+    else:
+        assert rest == said.rest
+    if not said.is_cut_short and ending != report.UNKNOWN_OPERATION:
+        assert received == len(given.stream)
+
+
+# --- What less trusted processes tell
+
+
+class _Lines(Log):
+    """A log that is read instead of written."""
+
+    def __init__(self) -> None:
+        super().__init__(LogTarget.STDERR, LogLevel.DEBUG)
+        self.lines: list[str] = []
+
+    def write(self, message: Message, **fields: object) -> None:
+        self.lines.append(message.text.format_map(fields))
+
+
+_HANDLER = 4321
+
+
+def reports(counts: Counts) -> Target:
+    """Bytes that a handler writes to the reports' pipe, to the line in the log; and as a listener's event."""
+
+    def target(data: bytes) -> None:
+        _take_report(data)
+        # One that looks real, but for what a handler can know: its PID stands in front of it.
+        _take_report(struct.pack("<i", _HANDLER) + data[: report.SIZE - 4].ljust(report.SIZE - 4, b"\0"))
+        _take_event(data)
+        first = data[: model.SIZE]
+        assert looks_like(first).isprintable()
+        assert shown(first).isprintable()
+        counts.add("inputs")
+
+    return target
+
+
+def _take_report(data: bytes) -> None:
+    reading_end, writing_end = report.open_pipe()
+    os.write(writing_end, data)
+    inbox = report.Inbox(reading_end)
+    record = inbox.take(_HANDLER)
+    # Whatever that was, the next one's is understood.
+    whole = report.encode(_HANDLER + 1, report.QUIT, 1, 24, 4, b"")
+    os.write(writing_end, whole)
+    assert inbox.take(_HANDLER + 1) == whole
+    os.close(reading_end)
+    os.close(writing_end)
+    log = _Lines()
+    accounts = Accounts(log, LogConnections.ALL)
+    accounts.ended(accounts.opened("127.0.0.1:4321", _HANDLER), 0, 1.0, record)
+    assert len(log.lines) == 2
+    assert all(line.isprintable() for line in log.lines)
+
+
+def _take_event(data: bytes) -> None:
+    packet = data[: events.PACKET_SIZE]
+    if not packet:
+        return  # the end of file
+    with contextlib.suppress(ValueError, struct.error):  # as it says
+        news.decode(packet)
+
+
+# --- The daemon
+
+
+def daemon(counts: Counts, address: tuple[str, int]) -> Target:
+    """A calcd that runs, through TCP. The same stream goes through a session in this process first: what
+    code that runs through is what leads the fuzzer on."""
+    rehearsal = Counts.in_memory()
+    rehearse = session(rehearsal)
+
+    def target(data: bytes) -> None:
+        rehearse(data)
+        given = inputs.decode(data)
+        said = model.converse(given.stream)
+        is_gone = bool(given.flags & inputs.GONE)
+        with socket.create_connection(address, timeout=60) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if given.flags & inputs.NARROW:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
+            replies = exchange(client, given.pieces(), reads=not is_gone)
+        assert said.replies.startswith(replies), "never a wrong number, in any circumstances"
+        # What follows a quit is not read, and closing with that unread resets the connection.
+        if not is_gone and not (said.ending == model.QUIT and said.is_cut_short):
+            assert replies == said.replies
+        counts.add("inputs")
+        counts.add("streams")
+        counts.add("frames", frames_of(said))
+        counts.add("most_requests", said.requests)
+        counts.add("most_errors", is_gone or said.ending not in _GOOD)
+        counts.add("least_requests", 0 if is_gone else said.requests)
+        counts.add("least_errors", not is_gone and said.ending not in _GOOD)
+
+    return target
