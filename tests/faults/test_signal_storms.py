@@ -126,7 +126,7 @@ def test_a_storm_of_all_signals_at_once_costs_nobody_an_answer(folder: Path) -> 
     with Calcd(folder) as calcd:
         calcd.expected.append("since .*")
         with Clients(calcd.address) as clients:
-            with storm([calcd.supervisor], [signal.SIGHUP, *harmless]), storm([calcd.listener], harmless):
+            with storm([calcd.listener], harmless), storm([calcd.supervisor], [signal.SIGHUP, *harmless]):
                 for _ in range(20):
                     clients.wait_for_answers()
             assert calcd.reload().returncode == 0
