@@ -149,6 +149,8 @@ def _await_outcome(stream: socket.socket) -> bytes:
     if interrupts and not outcome:
         signal.signal(interrupts[0], signal.SIG_DFL)
         os.kill(os.getpid(), interrupts[0])
+    # What comes from now on is too late. Blocked, because Python takes its handlers away before it exits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     return outcome
 
 

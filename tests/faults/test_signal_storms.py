@@ -52,6 +52,25 @@ def test_a_start_can_be_ended_at_any_moment(tmp_path: Path, folder: Path, foregr
         assert ask_once(calcd) == 42
 
 
+def test_a_start_that_is_ended_too_late_has_succeeded(folder: Path) -> None:
+    """The command, which by then is about to return, does not say otherwise."""
+    with Calcd(folder) as calcd:
+        for milliseconds in range(0, 30, 2):
+            calcd.stop()
+            calcd.log_file.write_text("")
+            calcd.launch()
+            calcd.wait_for_log("calcd .* serves on .*")
+            sleep_ms(milliseconds)
+            calcd.launcher.terminate()
+            outcome = calcd.launcher.wait()
+            if outcome == 0:
+                assert calcd.outcome().returncode == 0
+            else:  # not too late yet: the line is written before the command is told
+                assert outcome == -signal.SIGTERM
+                wait_for(lambda: not users_of(calcd.log_file), "the end of all its processes")
+                assert calcd.start().returncode == 0
+
+
 def ask_once(calcd: Calcd) -> int:
     with calcd.connect() as connection:
         return ask(connection, Operation.ADD, 20, 22)
@@ -107,7 +126,7 @@ def test_a_storm_of_all_signals_at_once_costs_nobody_an_answer(folder: Path) -> 
     with Calcd(folder) as calcd:
         calcd.expected.append("since .*")
         with Clients(calcd.address) as clients:
-            with storm([calcd.supervisor], [signal.SIGHUP, *harmless]), storm([calcd.listener], harmless):
+            with storm([calcd.listener], harmless), storm([calcd.supervisor], [signal.SIGHUP, *harmless]):
                 for _ in range(20):
                     clients.wait_for_answers()
             assert calcd.reload().returncode == 0
