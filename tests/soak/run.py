@@ -38,7 +38,7 @@ _INTERVAL = 1.5
 _STORM = 20  # SIGHUPs
 # Seconds that listeners may take to hear of each other's connections.
 _HEARSAY = 2.0
-# KiB. In ten minutes (80,000 connections, 260 listeners) the supervisor grew by 48 and a listener by 96, as an
+# KiB. In ten minutes (80,000 connections, 260 listeners) the supervisor grew by 48, a listener by 96, as an
 # allocator's arenas do. This is 13 bytes for each of the connections, or 4 KiB for each listener: less than
 # any object that were forgotten each time.
 MOST_GROWTH = 1024
