@@ -3,7 +3,8 @@
 A record is written to a pipe that all handlers share, before the handler exits, so whoever has waited for
 the handler finds it there. A handler reads what strangers send, and one of them might get the better of it:
 so the pipe keeps what was written apart (O_DIRECT in pipe(2): a read gets one write's bytes), and what is
-no record is dropped, and never shifts or spoils the others'.
+no record is dropped, and never shifts or spoils the others'. What is left to such a handler is to report in
+another's name, which spoils a line of the log and the counters.
 """
 
 import os
