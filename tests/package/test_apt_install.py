@@ -39,6 +39,11 @@ def test_the_readmes_commands_work(installed: Machine) -> None:
     assert installed.run("python3 -", stdin=program).stdout == "5\n"
 
 
+def test_the_journal_explains_its_lines(installed: Machine) -> None:
+    installed.run("systemctl restart calcd")
+    assert "Subject: calcd has started\n" in installed.output("journalctl -x -u calcd")
+
+
 def test_it_runs_as_its_own_user_in_its_jail(installed: Machine) -> None:
     installed.run("systemctl start calcd")
     pid = installed.show("calcd.service", "MainPID")
