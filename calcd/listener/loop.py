@@ -365,6 +365,7 @@ class Listener:
                 self._not_for_handlers.remove(listening.fileno())
                 listening.close()
             self._sockets = ()
+            self._timers.cancel("sweep")
             self._crossings.close()
 
     def _drain(self) -> None:

@@ -86,10 +86,16 @@ def test_the_limit_holds_for_the_connections_from_before_a_reload_too(folder: Pa
         waiting.sendall(QUESTION)
         calcd.wait_for_log(FULL, times=2)  # the new listener's is the second
         assert len(calcd.handlers) == 2
+        # For longer than it takes the old listener, which has both, to look at its limits again.
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            assert ask(first, ADD, 1, 1) == 2
         second.close()
         assert receive(waiting, 1) == (42,)
         first.close()
         waiting.close()
+        calcd.stop()
+        assert len(calcd.wait_for_log(FULL)) == len(calcd.wait_for_log(NO_LONGER_FULL)) == 2
 
 
 def test_the_limit_holds_for_the_handlers_of_a_killed_listener_too(folder: Path) -> None:
