@@ -69,7 +69,12 @@ def test_no_other_package_takes_the_place_of_a_standard_module(installed: Machin
 def test_every_setting_in_its_configuration_is_at_its_default(installed: Machine) -> None:
     assert installed.output("calcd --check") == ""
     in_force = installed.output("calcd --dump-config")
-    assert installed.output("grep -v '^# ' /etc/calcd/calcd.conf | sed 's/^#//' | grep .") == in_force
+    names = "sed -n 's/^#*\\([A-Za-z]*=\\).*/\\1/p'"
+    assert installed.output(f"{names} /etc/calcd/calcd.conf") == installed.output(
+        f"calcd --dump-config | {names} | uniq"
+    )
+    installed.run("grep -v '^# ' /etc/calcd/calcd.conf | sed 's/^#//' >/tmp/enabled.conf")
+    assert installed.output("calcd --config /tmp/enabled.conf --dump-config") == in_force
     assert installed.output("calcd --config /dev/null --dump-config") == in_force
 
 
