@@ -8,21 +8,16 @@ import argparse
 import dataclasses
 import difflib
 import enum
-import ipaddress
-import math
-import os
-import re
-import socket
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from calcd import values
+
 # ruff: noqa: RUF009 - row() is a dataclass field specifier, which ruff cannot know
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
-E = TypeVar("E", bound=enum.StrEnum)
 
 SECTION = "[calcd]"
 
@@ -47,211 +42,6 @@ class ConfigError(Exception):
         self.problems = tuple(problems)
 
 
-# --- Kinds of values: parse_* raises ValueError with a message for the user; format_* gives a text that
-# --- parse_* reads back as the same value.
-
-
-class Address(NamedTuple):
-    """Where to listen. str() gives the text it is configured with (an IPv6 address in its shortest form)."""
-
-    family: socket.AddressFamily
-    host: str = ""  # AF_INET and AF_INET6
-    port: int = 0  # 0: the kernel picks one
-    path: str = ""  # AF_UNIX
-
-    @property
-    def sockaddr(self) -> tuple[str, int] | str:
-        """What socket.bind() takes."""
-        return self.path if self.family == socket.AF_UNIX else (self.host, self.port)
-
-    def __str__(self) -> str:
-        if self.family == socket.AF_UNIX:
-            return f"unix:{self.path}"
-        host = f"[{self.host}]" if self.family == socket.AF_INET6 else self.host
-        return f"{host}:{self.port}"
-
-
-SUN_PATH_MAX = 107  # unix(7): sun_path has 108 bytes, the last one for the terminating NUL
-
-
-def parse_address(text: str) -> Address:
-    """IPv4:PORT, [IPv6]:PORT or unix:/PATH."""
-    if text.startswith("unix:"):
-        path = text.removeprefix("unix:")
-        if not path.startswith("/"):
-            raise ValueError(f"{text!r}: the path must be absolute, as in unix:/run/calcd/calcd.sock")
-        if (length := len(os.fsencode(path))) > SUN_PATH_MAX:
-            raise ValueError(f"{text!r}: the path has {length} bytes, and {SUN_PATH_MAX} is the most")
-        return Address(socket.AF_UNIX, path=path)
-    host, colon, port = text.rpartition(":")
-    if not colon:
-        raise ValueError(f"{text!r} is not an address: write IPV4:PORT, [IPV6]:PORT or unix:/PATH")
-    family = socket.AF_INET
-    if host.startswith("[") and host.endswith("]"):
-        family, host = socket.AF_INET6, host[1:-1]
-    try:
-        host = socket.inet_ntop(family, socket.inet_pton(family, host))
-    except OSError:
-        raise ValueError(
-            f"{text!r}: {host!r} is not an IP address, and an address is needed: names are not looked up, "
-            "and an IPv6 address goes in brackets, as in 127.0.0.1:7070 or [::1]:7070"
-        ) from None
-    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 0xFFFF:
-        raise ValueError(f"{text!r}: {port!r} is not a port: it is a number from 0 to 65535")
-    return Address(family, host, int(port))
-
-
-def parse_addresses(text: str) -> tuple[Address, ...]:
-    return tuple(map(parse_address, text.split()))
-
-
-def format_addresses(addresses: tuple[Address, ...]) -> str:
-    return " ".join(map(str, addresses))
-
-
-# systemd.time(7), in microseconds; the first name of each is the one to write. Months and years are left out
-# because of SPAN_MAX.
-_UNITS = {
-    ("w", "week", "weeks"): 604_800_000_000,
-    ("d", "day", "days"): 86_400_000_000,
-    ("h", "hr", "hour", "hours"): 3_600_000_000,
-    ("min", "m", "minute", "minutes"): 60_000_000,
-    ("s", "sec", "second", "seconds", ""): 1_000_000,
-    ("ms", "msec"): 1_000,
-    ("us", "usec", "\N{GREEK SMALL LETTER MU}s", "\N{MICRO SIGN}s"): 1,
-}
-_MICROSECONDS = {name: size for names, size in _UNITS.items() for name in names}
-_SPAN_PART = re.compile(r"\s*([0-9]{1,18})(?:\.([0-9]{0,18}))?\s*([^\s0-9.]*)\s*")
-SPAN_MAX = 14 * 86_400  # seconds: epoll_wait(2) counts milliseconds in an int, which ends at 24.8 days
-
-
-def parse_span(text: str) -> float:
-    """A span of systemd.time(7), such as 90, 1min 30s or 500ms, in seconds. What is below 1 us is cut off."""
-    microseconds = 0
-    end = 0
-    while end < len(text) or not text:
-        part = _SPAN_PART.match(text, end)
-        if part is None or part[3] not in _MICROSECONDS:
-            raise ValueError(
-                f"{text!r} is not a span of time: write 90 (seconds), 500ms, 1min 30s "
-                f"(units: {', '.join(names[0] for names in _UNITS)})"
-            )
-        fraction = part[2] or ""
-        size = _MICROSECONDS[part[3]]
-        microseconds += int(part[1]) * size + int(fraction or "0") * size // 10 ** len(fraction)
-        end = part.end()
-    if microseconds > SPAN_MAX * 1_000_000:
-        raise ValueError(f"{text!r} is too long: {format_span(SPAN_MAX)} is the most")
-    return microseconds / 1_000_000
-
-
-def format_span(seconds: float) -> str:
-    # Exact: below SPAN_MAX a float is within a thousandth of a microsecond of the count it was made from.
-    rest = round(seconds * 1_000_000)
-    parts = []
-    for names, size in _UNITS.items():
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{names[0]}")
-    return " ".join(parts) or "0"
-
-
-INFINITY = "infinity"  # systemd's word
-
-
-def parse_timeout(text: str) -> float:
-    """A span that is more than 0, or infinity for no deadline."""
-    if text == INFINITY:
-        return math.inf
-    seconds = parse_span(text)
-    if not seconds:
-        raise ValueError(f"{text!r} leaves no time: write {INFINITY} for no deadline")
-    return seconds
-
-
-def format_timeout(seconds: float) -> str:
-    return INFINITY if seconds == math.inf else format_span(seconds)
-
-
-COUNT_MAX = 1_000_000_000
-
-
-def parse_count(text: str) -> float:
-    """A whole number from 1 on, or infinity for no limit."""
-    if text == INFINITY:
-        return math.inf
-    if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= COUNT_MAX:
-        raise ValueError(
-            f"{text!r} is not a limit: it is a number from 1 to {COUNT_MAX}, or {INFINITY} for none"
-        )
-    return int(text)
-
-
-def parse_backlog(text: str) -> int:
-    """listen(2) takes an int; the kernel cuts it down to net.core.somaxconn."""
-    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise ValueError(f"{text!r} is not a backlog: it is a number from 1 to 65535")
-    return int(text)
-
-
-def format_count(count: float) -> str:
-    return INFINITY if count == math.inf else str(int(count))
-
-
-_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-MEMORY_MIN = 16 << 20
-
-
-def parse_memory(text: str) -> float:
-    """Bytes, or K, M and G of them to the base of 1024 (systemd's), or infinity for no limit."""
-    if text == INFINITY:
-        return math.inf
-    size = re.fullmatch("([0-9]{1,13})([KMG]?)", text)
-    if size is None:
-        raise ValueError(f"{text!r} is not a size: write 64M or 1G, or {INFINITY} for no limit")
-    memory = int(size[1]) * _SIZES[size[2]]
-    if not MEMORY_MIN <= memory <= 1 << 40:
-        raise ValueError(f"{text!r} is out of range: 16M is the least that calcd runs in, and 1024G the most")
-    return memory
-
-
-def format_size(size: float) -> str:
-    if size == math.inf:
-        return INFINITY
-    suffix, unit = max((item for item in _SIZES.items() if size % item[1] == 0), key=lambda item: item[1])
-    return f"{int(size) // unit}{suffix}"
-
-
-def parse_networks(text: str) -> tuple[Network, ...]:
-    """Addresses and networks, such as 192.0.2.1, 192.0.2.0/24 and 2001:db8::/32."""
-    networks = []
-    for word in text.split():
-        try:
-            networks.append(ipaddress.ip_network(word))
-        except ValueError as error:
-            raise ValueError(
-                f"{word!r} is neither an address nor a network: {error}; write 192.0.2.0/24 or 2001:db8::/32"
-            ) from None
-    return tuple(networks)
-
-
-def format_networks(networks: tuple[Network, ...]) -> str:
-    return " ".join(map(str, networks))
-
-
-def parse_path(text: str) -> Path | None:
-    """An absolute path; empty for none."""
-    if text and not text.startswith("/"):
-        raise ValueError(f"{text!r} is not an absolute path")
-    return Path(text) if text else None
-
-
-def format_path(path: Path | None) -> str:
-    return "" if path is None else str(path)
-
-
 class LogLevel(enum.StrEnum):
     """From the most lines to the fewest; the names are syslog's."""
 
@@ -273,19 +63,6 @@ class LogConnections(enum.StrEnum):
     ALL = "all"
     ERRORS = "errors"
     NONE = "none"
-
-
-@dataclasses.dataclass(frozen=True)
-class one_of(Generic[E]):  # noqa: N801 - PEP 8: what is for calling is named as a function is
-    """The parser of a setting whose value is one of a few words."""
-
-    choices: type[E]
-
-    def __call__(self, text: str) -> E:
-        try:
-            return self.choices(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is none of {', '.join(self.choices)}") from None
 
 
 # --- The table.
@@ -319,11 +96,11 @@ def row(setting: Setting[T]) -> T:
 class Config:
     """The settings in force."""
 
-    listen: tuple[Address, ...] = row(
+    listen: tuple[values.Address, ...] = row(
         Setting(
             name="Listen",
-            parse=parse_addresses,
-            format=format_addresses,
+            parse=values.parse_addresses,
+            format=values.format_addresses,
             default="127.0.0.1:7070",
             reloadable=True,
             repeatable=True,
@@ -336,8 +113,8 @@ class Config:
     pid_file: Path | None = row(
         Setting(
             name="PidFile",
-            parse=parse_path,
-            format=format_path,
+            parse=values.parse_path,
+            format=values.format_path,
             default="/run/calcd/calcd.pid",
             reloadable=False,
             option="--pidfile",
@@ -374,7 +151,7 @@ class Config:
     backlog: int = row(
         Setting(
             name="Backlog",
-            parse=parse_backlog,
+            parse=values.parse_backlog,
             format=str,
             default="4096",
             reloadable=True,
@@ -386,8 +163,8 @@ class Config:
     max_connections: float = row(
         Setting(
             name="MaxConnections",
-            parse=parse_count,
-            format=format_count,
+            parse=values.parse_count,
+            format=values.format_count,
             default="1000",
             reloadable=True,
             help="The most connections open at a time. Beyond it calcd accepts none, and new ones wait in "
@@ -397,8 +174,8 @@ class Config:
     max_connections_per_source: float = row(
         Setting(
             name="MaxConnectionsPerSource",
-            parse=parse_count,
-            format=format_count,
+            parse=values.parse_count,
+            format=values.format_count,
             default="100",
             reloadable=True,
             help="The most connections open at a time from one source: an IPv4 address, or the first 64 bits "
@@ -408,19 +185,19 @@ class Config:
     max_rate_per_source: float = row(
         Setting(
             name="MaxRatePerSource",
-            parse=parse_count,
-            format=format_count,
+            parse=values.parse_count,
+            format=values.format_count,
             default="100",
             reloadable=True,
             help="The most new connections in a second from one source; so many may also come at once. "
             "Further ones are closed at once.",
         )
     )
-    exempt_sources: tuple[Network, ...] = row(
+    exempt_sources: tuple[values.Network, ...] = row(
         Setting(
             name="ExemptSources",
-            parse=parse_networks,
-            format=format_networks,
+            parse=values.parse_networks,
+            format=values.format_networks,
             default="127.0.0.0/8 ::1/128",
             reloadable=True,
             repeatable=True,
@@ -431,9 +208,9 @@ class Config:
     max_requests: float = row(
         Setting(
             name="MaxRequests",
-            parse=parse_count,
-            format=format_count,
-            default=INFINITY,
+            parse=values.parse_count,
+            format=values.format_count,
+            default=values.INFINITY,
             reloadable=True,
             help="The most requests that a connection may make. It is closed behind the last reply.",
         )
@@ -441,8 +218,8 @@ class Config:
     first_byte_timeout: float = row(
         Setting(
             name="FirstByteTimeout",
-            parse=parse_timeout,
-            format=format_timeout,
+            parse=values.parse_timeout,
+            format=values.format_timeout,
             default="1min",
             reloadable=True,
             help="How long a client may take from its connect to the first byte.",
@@ -451,8 +228,8 @@ class Config:
     frame_timeout: float = row(
         Setting(
             name="FrameTimeout",
-            parse=parse_timeout,
-            format=format_timeout,
+            parse=values.parse_timeout,
+            format=values.format_timeout,
             default="10s",
             reloadable=True,
             help="How long a request may take from its first byte to its last.",
@@ -461,8 +238,8 @@ class Config:
     idle_timeout: float = row(
         Setting(
             name="IdleTimeout",
-            parse=parse_timeout,
-            format=format_timeout,
+            parse=values.parse_timeout,
+            format=values.format_timeout,
             default="15min",
             reloadable=True,
             help="How long a client may be silent between two requests.",
@@ -471,8 +248,8 @@ class Config:
     send_timeout: float = row(
         Setting(
             name="SendTimeout",
-            parse=parse_timeout,
-            format=format_timeout,
+            parse=values.parse_timeout,
+            format=values.format_timeout,
             default="1min",
             reloadable=True,
             help="How long a client may take to make room for the replies that calcd has ready for it.",
@@ -481,9 +258,9 @@ class Config:
     connection_lifetime: float = row(
         Setting(
             name="ConnectionLifetime",
-            parse=parse_timeout,
-            format=format_timeout,
-            default=INFINITY,
+            parse=values.parse_timeout,
+            format=values.format_timeout,
+            default=values.INFINITY,
             reloadable=True,
             help="How long a connection may last, however busy it is. What has been asked by then is "
             "answered.",
@@ -492,8 +269,8 @@ class Config:
     handler_cpu_time: float = row(
         Setting(
             name="HandlerCpuTime",
-            parse=parse_timeout,
-            format=format_timeout,
+            parse=values.parse_timeout,
+            format=values.format_timeout,
             default="1h",
             reloadable=True,
             help="The processor time that a connection's handler may take, in whole seconds; the kernel "
@@ -503,8 +280,8 @@ class Config:
     handler_memory: float = row(
         Setting(
             name="HandlerMemory",
-            parse=parse_memory,
-            format=format_size,
+            parse=values.parse_memory,
+            format=values.format_size,
             default="64M",
             reloadable=True,
             help="The memory that a connection's handler may allocate (RLIMIT_DATA), and the listener with "
@@ -514,8 +291,8 @@ class Config:
     drain_time: float = row(
         Setting(
             name="DrainTime",
-            parse=parse_span,
-            format=format_span,
+            parse=values.parse_span,
+            format=values.format_span,
             default="10s",
             reloadable=True,
             help="How long connections may take to end when calcd stops. Those still open then are cut off. "
@@ -525,7 +302,7 @@ class Config:
     log_level: LogLevel = row(
         Setting(
             name="LogLevel",
-            parse=one_of(LogLevel),
+            parse=values.one_of(LogLevel),
             format=str,
             default="info",
             reloadable=True,
@@ -537,7 +314,7 @@ class Config:
     log_target: LogTarget = row(
         Setting(
             name="LogTarget",
-            parse=one_of(LogTarget),
+            parse=values.one_of(LogTarget),
             format=str,
             default="auto",
             reloadable=False,
@@ -550,7 +327,7 @@ class Config:
     log_connections: LogConnections = row(
         Setting(
             name="LogConnections",
-            parse=one_of(LogConnections),
+            parse=values.one_of(LogConnections),
             format=str,
             default="all",
             reloadable=True,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import calcd
-from calcd import config
+from calcd import config, values
 from calcd.client import expression
 from calcd.client import main as client
 from calcd.config import Setting
@@ -25,7 +25,7 @@ from calcd.supervisor import accounts, failure, messages, options
 from calcd.supervisor.messages import Message
 
 SOURCES = Path(__file__).parent
-# How calcd.conf(5) calls, and explains, what the functions of calcd.config read that parse values.
+# How calcd.conf(5) calls, and explains, what the functions of calcd.values read.
 KINDS = {
     "parse_addresses": "addresses",
     "parse_span": "a span of time",
@@ -118,7 +118,7 @@ def options_of(parser: argparse.ArgumentParser) -> list[Option]:
 
 
 def choices(setting: Setting[Any]) -> tuple[str, ...]:
-    if not isinstance(setting.parse, config.one_of):
+    if not isinstance(setting.parse, values.one_of):
         return ()
     words: type[enum.StrEnum] = setting.parse.choices
     return tuple(words)

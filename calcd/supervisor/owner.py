@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from calcd.config import Address
+from calcd.values import Address
 
 _LISTEN = "0A"  # the state, in /proc/net/tcp
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from systemd import daemon
 
-from calcd.config import Address
 from calcd.supervisor import owner
 from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.values import Address
 
 # FileDescriptorName= in the socket unit says which protocol a socket speaks; systemd-socket-activate(1)
 # and units of older habits give none.

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import calcd
-from calcd.config import Config, changed, format_span
+from calcd.config import Config, changed
 from calcd.listener import events
 from calcd.signals import SignalPipe
 from calcd.supervisor import capacity, messages, notify
@@ -33,6 +33,7 @@ from calcd.supervisor.news import Alive, Ended, Limit, Opened, Ready, Trouble, U
 from calcd.supervisor.pidfile import Pidfile
 from calcd.supervisor.sockets import Sockets
 from calcd.timers import Timers
+from calcd.values import format_span
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 

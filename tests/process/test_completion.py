@@ -11,7 +11,7 @@ import pytest
 from support.daemon import TREE
 from support.terminal import Terminal
 
-from calcd import config
+from calcd import config, values
 from calcd.client import expression
 from calcd.client import main as client
 from calcd.supervisor import options
@@ -101,7 +101,7 @@ def test_every_option_is_offered_and_no_other(shell: Shell, program: str, every:
 WORDS: dict[str, type[enum.StrEnum]] = {
     setting.option: setting.parse.choices
     for setting in config.SETTINGS.values()
-    if setting.option and isinstance(setting.parse, config.one_of)
+    if setting.option and isinstance(setting.parse, values.one_of)
 }
 
 

@@ -19,13 +19,14 @@ TOOLS = {"borrowed", "confinement", "limits", "signals", "timeouts", "timers", "
 MAY_IMPORT: dict[str, set[str]] = {
     "calcd": set(),
     "arithmetic": set(),
-    "config": set(),
+    "config": {"values"},
+    "values": set(),
     **{tool: set() for tool in TOOLS},
     "protocol": {"arithmetic"},
     "client": {"protocol"},
     "handler": {"arithmetic", "protocol", *TOOLS},
     "listener": {"arithmetic", "protocol", "handler", *TOOLS},
-    "supervisor": {"config", "protocol", "handler", "listener", *TOOLS},
+    "supervisor": {"config", "values", "protocol", "handler", "listener", *TOOLS},
     "__main__": {"supervisor"},
 }
 
