@@ -61,10 +61,6 @@ class Handler:
         status = os.EX_SOFTWARE
         try:
             signals.unblock_all()
-            if self._lifetime is not None:
-                signals.handle(signals.SIGALRM, self._session.drain)
-                setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
-            self._filter.enforce()  # from here on, only what calcd.listener.system_calls lists
             self._serve(connection, peer)
             status = os.EX_OK
         except MemoryError:
@@ -78,6 +74,10 @@ class Handler:
         # A listening socket kept here would hold its port for as long as the connection lasts.
         for fd in self._inherited:
             close(fd)
+        if self._lifetime is not None:
+            signals.handle(signals.SIGALRM, self._session.drain)
+            setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
+        self._filter.enforce()  # from here on, only what calcd.listener.system_calls lists
         self._title.set(b"calcd: serving " + peer)
         outcome = self._session.serve(connection)
         try:

@@ -18,35 +18,32 @@ class Crossings:
     def __init__(self, tell: Callable[[bytes], None]) -> None:
         self._tell = tell
         # By limit and source: connections affected since the last event, sweeps since the last of them.
-        self._present: dict[tuple[int, str], tuple[int, int]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._present)
+        self.present: dict[tuple[int, str], tuple[int, int]] = {}
 
     def has(self, limit: int, source: str) -> bool:
-        return (limit, source) in self._present
+        return (limit, source) in self.present
 
     def reached(self, limit: int, source: str, affected: int) -> None:
-        crossing = self._present.get((limit, source))
+        crossing = self.present.get((limit, source))
         if crossing is None:
             self._tell(events.limit(limit, False, affected, source))
-            self._present[limit, source] = 0, 0
+            self.present[limit, source] = 0, 0
         else:
-            self._present[limit, source] = crossing[0] + affected, 0
+            self.present[limit, source] = crossing[0] + affected, 0
 
     def sweep(self) -> None:
         """To be called at regular times while there are any."""
-        for (limit, source), (affected, quiet) in list(self._present.items()):
+        for (limit, source), (affected, quiet) in list(self.present.items()):
             is_over = quiet >= _QUIET
             if affected or is_over:
                 self._tell(events.limit(limit, is_over, affected, source))
             if is_over:
-                del self._present[limit, source]
+                del self.present[limit, source]
             else:
-                self._present[limit, source] = 0, quiet + 1
+                self.present[limit, source] = 0, quiet + 1
 
     def close(self) -> None:
         """Nobody is let in any more, so nobody is affected."""
-        for (limit, source), (affected, _) in self._present.items():
+        for (limit, source), (affected, _) in self.present.items():
             self._tell(events.limit(limit, True, affected, source))
-        self._present.clear()
+        self.present.clear()

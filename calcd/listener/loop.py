@@ -131,6 +131,8 @@ class Listener:
         """Serves until it is told to leave, or left alone, and every handler has ended."""
         for listening in self._sockets:
             listening.setblocking(False)
+            # TCP's connections inherit it (the kernel clones the socket), those of a Unix socket do not.
+            self._handler.prepare(listening.fileno())
         self._supervisor.setblocking(False)
         self._watch(self._signals, self._take_signals)
         self._watch(self._supervisor.fileno(), self._take_commands)
@@ -201,9 +203,10 @@ class Listener:
             os.close(connection)
             self._reached(decision, source)
             return True
-        if self._crossings.has(FULL, ""):
+        if self._crossings.present and self._crossings.has(FULL, ""):
             self._reached(FULL, "")
-        self._handler.prepare(connection)
+        if not host:
+            self._handler.prepare(connection)
         self._arrival = connection, peer, source, now
         self._fork()
         return self._arrival is None
@@ -236,7 +239,7 @@ class Listener:
         if self._admission.is_full():
             self._crossings.reached(FULL, "", affected=0)
         self._crossings.sweep()
-        if self._admission.forget(time.monotonic_ns()) or self._crossings:
+        if self._admission.forget(time.monotonic_ns()) or self._crossings.present:
             self._sweep_later()
 
     def _pause(self, error: int, call: str) -> None:

@@ -20,6 +20,10 @@ def _family(host: str) -> int:
     return AF_INET6 if ":" in host else AF_INET
 
 
+# Hosts whose source is remembered: working it out touches memory, which every fork pays for.
+_MOST_KNOWN = 1000
+
+
 class Sources:
     def __init__(self, exempt: Iterable[str]) -> None:
         """exempt are networks as 192.0.2.0/24 and 2001:db8::/32."""
@@ -30,11 +34,18 @@ class Sources:
             bits = _LENGTHS[family]
             mask = ((1 << int(length)) - 1) << (bits - int(length))
             self._exempt[family].append((mask, int.from_bytes(inet_pton(family, host), "big")))
+        self._known = {"": ""}
 
     def of(self, host: str) -> str:
         """192.0.2.1, or 2001:db8::/64; empty for a host that is exempt, and for none (a Unix socket's)."""
-        if not host:
-            return ""
+        source = self._known.get(host)
+        if source is None:
+            if len(self._known) > _MOST_KNOWN:
+                self._known = {"": ""}
+            source = self._known[host] = self._work_out(host)
+        return source
+
+    def _work_out(self, host: str) -> str:
         family = _family(host)
         packed = inet_pton(family, host.partition("%")[0])  # without the zone of a link-local address
         address = int.from_bytes(packed, "big")
