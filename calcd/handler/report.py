@@ -60,10 +60,10 @@ class Inbox:
         self.pipe = pipe
         self._records: dict[int, bytes] = {}  # of handlers that have reported and not been asked about
 
-    def take(self, handler: int) -> bytes:
-        """The record of a handler that has been waited for; empty when it died before it could report, or
-        has written something else."""
-        while handler not in self._records:
+    def read(self, wanted: int = 0) -> list[int]:
+        """Takes what has arrived, at most until the record of the wanted handler; returns the handlers that
+        have reported and not been asked about."""
+        while wanted not in self._records:
             try:
                 record = os.read(self.pipe, SIZE + 1)  # longer than a record is none either
             except BlockingIOError:
@@ -72,4 +72,10 @@ class Inbox:
                 break
             if _is_sound(record):
                 self._records[decode(record)[0]] = record
+        return list(self._records)
+
+    def take(self, handler: int) -> bytes:
+        """The record of a handler that has been waited for; empty when it died before it could report, or
+        has written something else."""
+        self.read(handler)
         return self._records.pop(handler, b"")

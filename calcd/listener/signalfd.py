@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from struct import Struct
 
 from calcd import signals
 
@@ -16,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SIGINFO_SIZE = 128  # struct signalfd_siginfo, which begins with the signal's number
+_SIGINFO = Struct("@I8xI112x")  # struct signalfd_siginfo: the signal's number, and who sent it
 _SET_SIZE = 128  # sigset_t
 
 
@@ -34,6 +35,7 @@ def open_signalfd(numbers: Iterable[int]) -> int:
     return fd
 
 
-def read_signals(fd: int) -> bytes:
-    """The signals that have arrived, a byte each: called when the file descriptor is readable."""
-    return os.read(fd, _SIGINFO_SIZE * 4)[::_SIGINFO_SIZE]
+def read_signals(fd: int) -> Iterable[tuple[int, int]]:
+    """The signals that have arrived, each with the PID that it is from: called when the file descriptor is
+    readable."""
+    return _SIGINFO.iter_unpack(os.read(fd, _SIGINFO.size * 4))

@@ -136,7 +136,7 @@ def test_a_source_has_no_more_connections_than_its_limit(folder: Path) -> None:
         with connect_from(calcd, "127.0.0.2") as other:
             assert ask(other, ADD, 20, 22) == 42
         first.close()
-        wait_for(lambda: len(calcd.handlers) == 1, "the first one's end")
+        calcd.wait_for_log("connection 1 .* ended .*")
         with calcd.connect() as third:
             assert ask(third, ADD, 20, 22) == 42
         second.close()
