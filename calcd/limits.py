@@ -6,6 +6,8 @@ which every number is less than.
 
 from __future__ import annotations
 
+import math
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,4 +49,4 @@ class Limits:
             setattr(self, name, float(given[name]))
 
 
-NO_LIMITS = Limits(dict.fromkeys(Limits.NAMES, float("inf")))
+NO_LIMITS = Limits(dict.fromkeys(Limits.NAMES, math.inf))

@@ -9,6 +9,7 @@ By ctypes, because a connection is a file descriptor here, and a socket object c
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from _socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from struct import pack
@@ -16,12 +17,10 @@ from struct import pack
 _setsockopt = ctypes.PyDLL(None, use_errno=True).setsockopt
 _setsockopt.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 
-FOR_EVER = float("inf")
-
 
 def timeval(seconds: float) -> bytes:
     """A struct timeval: at least a microsecond, since 0 is for ever in it."""
-    if seconds == FOR_EVER:
+    if seconds == math.inf:
         return pack("@ll", 0, 0)
     return pack("@ll", *divmod(max(int(seconds * 1e6), 1), 1_000_000))
 

@@ -18,6 +18,7 @@ The loop makes two system calls for a run of requests, read(2) and write(2), and
 
 from __future__ import annotations
 
+import math
 import time
 from _signal import SIGTERM
 from _socket import SHUT_WR, SO_LINGER, SOL_SOCKET
@@ -28,7 +29,7 @@ from calcd.borrowed import BorrowedSocket
 from calcd.handler import report
 from calcd.protocol import answers
 from calcd.protocol.answers import answer
-from calcd.timeouts import FOR_EVER, limit_receive, limit_send, timeval
+from calcd.timeouts import limit_receive, limit_send, timeval
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Session:
         self._is_stretched = False  # that is another one than at first
         self._waited = 0.0  # seconds that the client has been silent, before the read in hand
         self._requests = 0  # answered
-        self._quota = None if limits.max_requests == FOR_EVER else int(limits.max_requests)
+        self._quota = None if limits.max_requests == math.inf else int(limits.max_requests)
 
     def prepare(self, connection: int) -> None:
         """Sets the first deadlines of a connection, or of all those that a TCP socket accepts from now on.

@@ -1,5 +1,6 @@
 """Whether the system lets calcd have as many processes as its settings would have it serve connections."""
 
+import math
 import os
 import resource
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ def shortage(connections: float, root: Path = Path("/")) -> Shortage | None:
     A limit that cannot be read, in a sandbox, does not count; nor does any when the connections are not
     limited, because then the system's limits are meant to be the ones that hold.
     """
-    if connections == float("inf"):
+    if connections == math.inf:
         return None
     short = [limit for limit in _limits(root) if limit.allowed < processes(connections)]
     return min(short, key=lambda limit: limit.allowed, default=None)
