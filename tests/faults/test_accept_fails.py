@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.clients import Clients
-from support.daemon import Calcd, ask, receive
+from support.clients import Clients, serve_one_and_let_one_wait
+from support.daemon import Calcd, ask
 from support.processes import Process
 from support.strace import injected
 
-from calcd.protocol.classic import Operation, encode_request
+from calcd.protocol.classic import Operation
 
 WAITS = r"new connections wait: accept failed: {} \(times: (\d+)\); open ones are served, .* Raise .*"
 REASONS = {
@@ -44,14 +44,7 @@ def test_who_is_connected_is_served_and_who_connects_waits(tmp_path: Path, error
         assert ask(open_one, Operation.ADD, 1, 1) == 2
         listener = calcd.listener
         fault = no_more_files(listener) if " " in error else injected(listener, f"accept4:error={error}")
-        with fault:
-            calcd.wait_for_log(waits)
-            waiting = calcd.connect()
-            waiting.sendall(encode_request(Operation.ADD, 20, 22))
-            for number in range(100):
-                assert ask(open_one, Operation.ADD, number, number) == 2 * number
-        assert receive(waiting, 1) == (42,)
-        waiting.close()
+        serve_one_and_let_one_wait(calcd, open_one, fault, waits)
         assert lines(calcd, waits) == 1
         assert calcd.listener.pid == listener.pid
 

@@ -6,11 +6,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.clients import Clients
-from support.daemon import REPORT_LOST, Calcd, ask, receive
+from support.clients import Clients, serve_one_and_let_one_wait
+from support.daemon import REPORT_LOST, Calcd, ask
 from support.strace import injected
 
-from calcd.protocol.classic import Operation, encode_request
+from calcd.protocol.classic import Operation
 
 REASONS = {"EAGAIN": "Resource temporarily unavailable", "ENOMEM": "Cannot allocate memory"}
 
@@ -24,14 +24,8 @@ def test_who_is_connected_is_served_and_who_connects_waits(tmp_path: Path, error
         calcd.expected.append(waits)
         assert ask(open_one, Operation.ADD, 1, 1) == 2
         listener = calcd.listener
-        with injected(listener, *(f"{call}:error={error}" for call in FORKS)):
-            calcd.wait_for_log(waits)
-            waiting = calcd.connect()
-            waiting.sendall(encode_request(Operation.ADD, 20, 22))
-            for number in range(100):
-                assert ask(open_one, Operation.ADD, number, number) == 2 * number
-        assert receive(waiting, 1) == (42,)
-        waiting.close()
+        fault = injected(listener, *(f"{call}:error={error}" for call in FORKS))
+        serve_one_and_let_one_wait(calcd, open_one, fault, waits)
         assert len(calcd.wait_for_log(waits)) == 1
         assert calcd.listener.pid == listener.pid
 

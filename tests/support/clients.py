@@ -3,13 +3,14 @@
 import random
 import socket
 import threading
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
-from support.daemon import ask
+from support.daemon import Calcd, ask, receive
 from support.processes import DEADLINE, wait_for
 
-from calcd.protocol.classic import Operation
+from calcd.protocol.classic import Operation, encode_request
 
 Server = tuple[str, int] | str  # a path is a Unix socket's
 
@@ -95,3 +96,18 @@ class Clients:
         a, b = random.randrange(1 << 30), random.randrange(1 << 30)
         assert ask(connection, Operation.ADD, a, b) == a + b
         self._answers[which] += 1
+
+
+def serve_one_and_let_one_wait(
+    calcd: Calcd, served: socket.socket, fault: AbstractContextManager[None], waits: str
+) -> None:
+    """While the fault lasts, and the log has a line that matches waits, who is connected gets answers, and
+    who connects gets one when it is over."""
+    with fault:
+        calcd.wait_for_log(waits)
+        waiting = calcd.connect()
+        waiting.sendall(encode_request(Operation.ADD, 20, 22))
+        for number in range(100):
+            assert ask(served, Operation.ADD, number, number) == 2 * number
+    assert receive(waiting, 1) == (42,)
+    waiting.close()
