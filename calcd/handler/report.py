@@ -60,9 +60,19 @@ class Inbox:
         self.pipe = pipe
         self._records: dict[int, bytes] = {}  # of handlers that have reported and not been asked about
 
-    def read(self, wanted: int = 0) -> list[int]:
-        """Takes what has arrived, at most until the record of the wanted handler; returns the handlers that
-        have reported and not been asked about."""
+    def read(self) -> list[int]:
+        """Takes what has arrived; returns the handlers that have reported and not been asked about."""
+        self._read_until(None)
+        return list(self._records)
+
+    def take(self, handler: int) -> bytes:
+        """The record of a handler that has been waited for; empty when it died before it could report, or
+        has written something else."""
+        self._read_until(handler)
+        return self._records.pop(handler, b"")
+
+    def _read_until(self, wanted: int | None) -> None:
+        """Takes what has arrived, at most until the record of the wanted handler; None for all of it."""
         while wanted not in self._records:
             try:
                 record = os.read(self.pipe, SIZE + 1)  # longer than a record is none either
@@ -72,10 +82,3 @@ class Inbox:
                 break
             if _is_sound(record):
                 self._records[decode(record)[0]] = record
-        return list(self._records)
-
-    def take(self, handler: int) -> bytes:
-        """The record of a handler that has been waited for; empty when it died before it could report, or
-        has written something else."""
-        self.read(handler)
-        return self._records.pop(handler, b"")
