@@ -215,6 +215,29 @@ class Config:
             help="The most requests that a connection may make. It is closed behind the last reply.",
         )
     )
+    spare_handlers: int = row(
+        Setting(
+            name="SpareHandlers",
+            parse=values.parse_spare,
+            format=str,
+            default="8",
+            reloadable=True,
+            help="How many handlers to fork ahead, so that a new connection need not wait for its own. With "
+            "0, a handler is forked when a connection waits for it.",
+        )
+    )
+    connections_per_handler: float = row(
+        Setting(
+            name="ConnectionsPerHandler",
+            parse=values.parse_count,
+            format=values.format_count,
+            default="1",
+            reloadable=True,
+            help="How many connections a handler serves, one after the other, before another takes its "
+            "place. 1 gives each connection a process of its own; with more, what a handler may take is for "
+            "all of them together.",
+        )
+    )
     first_byte_timeout: float = row(
         Setting(
             name="FirstByteTimeout",

@@ -21,6 +21,7 @@ class Limits:
         "max_connections_per_source",
         "max_rate_per_source",
         "max_requests",
+        "connections_per_handler",
         "first_byte_timeout",
         "frame_timeout",
         "idle_timeout",
@@ -35,6 +36,7 @@ class Limits:
     max_connections_per_source: float
     max_rate_per_source: float  # in a second
     max_requests: float
+    connections_per_handler: float
     first_byte_timeout: float
     frame_timeout: float
     idle_timeout: float

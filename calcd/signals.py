@@ -10,6 +10,7 @@ number that passes, which costs a fork 600 KiB of tables and each call some 25 p
 from __future__ import annotations
 
 import _signal
+import ctypes
 import os
 from _signal import SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGXCPU
 
@@ -17,6 +18,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import FrameType
+
+# What the listener answers a handler that asks whether to serve a connection. The kernel queues the real-time
+# ones, and nobody sends them to all of a service's processes.
+ADMITTED, REFUSED = ANSWERS = _signal.SIGRTMIN, _signal.SIGRTMIN + 1
+
+_ANSWERS_MASK = sum(1 << (number - 1) for number in ANSWERS).to_bytes(128, "little")  # sigset_t
+_sigprocmask = ctypes.PyDLL(None).sigprocmask
 
 __all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1", "SIGXCPU"]
 
@@ -42,8 +50,9 @@ def ignore(numbers: Iterable[int]) -> None:
         _signal.signal(number, _signal.SIG_IGN)
 
 
-def unblock_all() -> None:
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+def unblock_in_handler() -> None:
+    """Lets through all but ANSWERS. By ctypes: Python's pthread_sigmask() makes a set of what was blocked."""
+    _sigprocmask(_signal.SIG_SETMASK, _ANSWERS_MASK, None)
 
 
 def block_only(numbers: Iterable[int]) -> None:
@@ -52,6 +61,12 @@ def block_only(numbers: Iterable[int]) -> None:
 
 def block(numbers: Iterable[int]) -> None:
     _signal.pthread_sigmask(_signal.SIG_BLOCK, numbers)
+
+
+def wait_for(numbers: Iterable[int], seconds: float) -> int | None:
+    """Waits for one of these signals, which are blocked, and takes it; None when the time is over."""
+    info = _signal.sigtimedwait(numbers, seconds)
+    return None if info is None else int(info.si_signo)
 
 
 def handle(number: int, action: Callable[[int, FrameType | None], None]) -> None:

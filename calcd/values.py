@@ -141,6 +141,7 @@ def format_timeout(seconds: float) -> str:
 
 
 COUNT_MAX = 1_000_000_000
+SPARE_MAX = 1000
 
 
 def parse_count(text: str) -> float:
@@ -158,6 +159,13 @@ def parse_backlog(text: str) -> int:
     """listen(2) takes an int; the kernel cuts it down to net.core.somaxconn."""
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ValueError(f"{text!r} is not a backlog: it is a number from 1 to 65535")
+    return int(text)
+
+
+def parse_spare(text: str) -> int:
+    """Each is a process, so there are not many."""
+    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > SPARE_MAX:
+        raise ValueError(f"{text!r} is not a number of spare processes: it is a number from 0 to {SPARE_MAX}")
     return int(text)
 
 

@@ -32,6 +32,7 @@ KINDS = {
     "parse_timeout": "a time limit",
     "parse_count": "a limit",
     "parse_backlog": "a number",
+    "parse_spare": "a small number",
     "parse_memory": "a size",
     "parse_networks": "networks",
     "parse_path": "a path",

@@ -1,25 +1,30 @@
-"""The process around a session: what a fork of the listener sheds, and how it leaves."""
+"""The process around sessions: what a fork of the listener sheds, whom it serves, how it leaves."""
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sys
 from _signal import ITIMER_REAL, setitimer
-from _socket import AF_UNIX, SOCK_SEQPACKET, socketpair
+from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 from os import close, getpid, write
 from resource import RLIM_INFINITY, RLIMIT_CPU, RLIMIT_DATA, getrlimit, setrlimit
+from time import monotonic_ns, process_time, sleep
 
 from calcd import signals
 from calcd.confinement import Filter
-from calcd.handler.report import EXIT_NO_MEMORY, encode
+from calcd.handler.acceptor import Acceptor, Leave
+from calcd.handler.peers import host_and_name
+from calcd.handler.report import ACCEPTED, ENDED, EXIT_NO_MEMORY, FAILED, accepted, ended, failed
 from calcd.handler.session import Session
-from calcd.limits import NO_LIMITS
+from calcd.handler.sources import Sources
 from calcd.protocol.answers import QUIT, REQUEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
     from typing import NoReturn
 
     from calcd.limits import Limits
@@ -27,6 +32,27 @@ if TYPE_CHECKING:
 
 # Seconds between two SIGALRMs once a connection's lifetime is over: calcd.handler.session, 4.
 _REMINDER = 0.1
+# Seconds without accepting when the system is out of what accept(2) needs: trying again at once would spin.
+_PAUSE = 0.1
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# What accept(2) says of a connection that is gone before it could be returned ("Error handling").
+CONNECTION_GONE = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EPERM,
+        errno.EPROTO,
+        errno.ENETDOWN,
+        errno.ENOPROTOOPT,
+        errno.EHOSTDOWN,
+        errno.ENONET,
+        errno.EHOSTUNREACH,
+        errno.EOPNOTSUPP,
+        errno.ENETUNREACH,
+    }
+)
+_IDLE = b"calcd: waiting for a connection"
+# Seconds between two looks whether the listener, asked about a connection, is still there.
+_LOOK = 1.0
 # Python 3.11 adapts code after 8 runs, and what it finds there in some steps more.
 _REHEARSALS = 32
 
@@ -34,34 +60,80 @@ _REHEARSALS = 32
 class Handler:
     """Made by the listener before its first fork; run() in every fork."""
 
-    __slots__ = ("_filter", "_inherited", "_lifetime", "_reports", "_session", "_title", "prepare")
+    __slots__ = (
+        "_acceptor",
+        "_filter",
+        "_for_accepting",
+        "_has_limits_of_source",
+        "_inherited",
+        "_left",
+        "_lifetime",
+        "_listener",
+        "_questions",
+        "_reports",
+        "_session",
+        "_sources",
+        "_time",
+        "_title",
+    )
 
     def __init__(
-        self, reports: int, title: Title, inherited: Sequence[int], limits: Limits, own_filter: Filter
+        self,
+        *,
+        acceptor: Acceptor,
+        reports: int,
+        questions: int,
+        title: Title,
+        inherited: Sequence[int],
+        limits: Limits,
+        sources: Sources,
+        own_filter: Filter,
     ) -> None:
-        """reports is the pipe that reports go to, inherited the listener's other file descriptors: what the
-        list holds at the time of a fork."""
-        self._filter = own_filter
+        """reports is the pipe that reports go to, questions the eventfd that has the listener look there at
+        once; inherited are the listener's other file descriptors: what the list holds at a fork."""
+        self._acceptor = acceptor
+        self._for_accepting = [*acceptor.files(), questions]
+        self._filter: Filter | None = own_filter
         self._session = Session(limits)
-        self.prepare = self._session.prepare
         self._reports = reports
+        self._questions = questions
         self._title = title
         self._inherited = inherited
+        self._sources = sources
+        self._has_limits_of_source = (
+            limits.max_connections_per_source < math.inf or limits.max_rate_per_source < math.inf
+        )
+        self._left = limits.connections_per_handler
+        # No connection gets less processor time than half of what a handler may take.
+        self._time = limits.handler_cpu_time / 2
         self._lifetime = None if limits.connection_lifetime == math.inf else limits.connection_lifetime
-        # Blocked in the listener: in a handler it comes through as soon as run() lets it.
-        signals.handle(signals.SIGTERM, self._session.drain)
+        self._listener = getpid()
+        # Blocked in the listener: in a handler they come through as soon as run() lets them.
+        signals.handle(signals.SIGTERM, self._terminate)
+        if self._lifetime is not None:
+            signals.handle(signals.SIGALRM, self._session.drain)
 
-    def run(self, connection: int, peer: bytes) -> NoReturn:
-        """Serves the connection, a file descriptor, and exits: 0, EXIT_NO_MEMORY, or 70 (EX_SOFTWARE)
-        with a traceback on standard error.
+    def prepare(self, listening: int) -> None:
+        """Lets TCP's connections inherit their first deadlines: the kernel clones the socket."""
+        self._session.prepare(listening)
+
+    def run(self) -> NoReturn:
+        """Serves connections, and exits: 0, EXIT_NO_MEMORY, or 70 (EX_SOFTWARE) with a traceback on standard
+        error.
 
         It leaves by os._exit: an ordinary end of the interpreter costs 2 to 7 ms and would run what the
         listener has registered for its own end.
         """
         status = os.EX_SOFTWARE
         try:
-            signals.unblock_all()
-            self._serve(connection, peer)
+            for fd in self._inherited:
+                close(fd)
+            signals.unblock_in_handler()
+            self._title.set(_IDLE)
+            while self._left and not self._session.is_stopping:
+                self._serve_next()
+            status = os.EX_OK
+        except Leave:
             status = os.EX_OK
         except MemoryError:
             os._exit(EXIT_NO_MEMORY)
@@ -70,37 +142,111 @@ class Handler:
                 _print_traceback(sys.exc_info()[1])
             os._exit(status)
 
-    def _serve(self, connection: int, peer: bytes) -> None:
-        # A listening socket kept here would hold its port for as long as the connection lasts.
-        for fd in self._inherited:
-            close(fd)
+    def _serve_next(self) -> None:
+        """Waits for a connection, and serves it if it is admitted; raises Leave."""
+        try:
+            connection, address = self._acceptor.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._failed(error)
+            return
+        began = monotonic_ns()
+        host, peer = host_and_name(connection, address)
+        if not host:
+            self._session.prepare(connection)
+        asks = self._has_limits_of_source and self._sources.of(host) != ""
+        self._tell(accepted(ACCEPTED, getpid(), asks, peer))
+        if asks and not self._is_admitted():
+            close(connection)
+            return
+        self._left -= 1
+        if not self._left:  # it will not accept another, however it is talked into it
+            for fd in self._for_accepting:
+                close(fd)
         if self._lifetime is not None:
-            signals.handle(signals.SIGALRM, self._session.drain)
             setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
-        self._filter.enforce()  # from here on, only what calcd.listener.system_calls lists
+        if self._filter:
+            self._filter.enforce()  # from here on, only what calcd.listener.system_calls lists
+            self._filter = None
         self._title.set(b"calcd: serving " + peer)
         outcome = self._session.serve(connection)
+        if self._left:
+            self._clear_away()
+        microseconds = (monotonic_ns() - began) // 1000
+        self._tell(ended(ENDED, getpid(), not self._left, microseconds, *outcome))
+
+    def _clear_away(self) -> None:
+        """Before the next connection: nothing of this one is left for it."""
+        if self._lifetime is not None:
+            setitimer(ITIMER_REAL, 0)
+        self._session.forget()
+        if self._session.is_stopping or process_time() > self._time:
+            self._left = 0
+        self._title.set(_IDLE)
+
+    def _is_admitted(self) -> bool:
+        """Asks the listener. One that has died had accepted this connection, as it were."""
+        os.eventfd_write(self._questions, 1)
+        while (answer := signals.wait_for(signals.ANSWERS, _LOOK)) is None:
+            if os.getppid() != self._listener:
+                return True
+        return bool(answer == signals.ADMITTED)
+
+    def _terminate(self, number: int, frame: FrameType | None) -> None:
+        """Handles SIGTERM."""
+        self._session.drain(number, frame)
+        self._acceptor.interrupt()
+
+    def _failed(self, error: OSError) -> None:
+        """accept(2) has failed."""
+        self._tell(failed(FAILED, getpid(), error.errno or 0))
+        if error.errno in _OUT_OF_RESOURCES:
+            sleep(_PAUSE)
+        elif error.errno not in CONNECTION_GONE:
+            raise error
+
+    def _tell(self, record: bytes) -> None:
         try:
-            write(self._reports, encode(getpid(), *outcome))
+            write(self._reports, record)
         except BrokenPipeError:  # listener and supervisor are gone: nobody to tell
             pass
 
 
-def rehearse(title: Title) -> None:
+def rehearse(title: Title, limits: Limits, sources: Sources) -> None:
     """Serves a few connections to nobody: a fork finds its code as the interpreter has adapted it.
 
     From Python 3.11 on (PEP 659), code that has run some times is rewritten to look for things where they
     were before. A handler that has to look everywhere touches 16 pages of memory more.
     """
     reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    handler = Handler(reports, title, (), NO_LIMITS, Filter(b""))
+    # Of packets, so that each read gets one request: a client that waits for every answer.
+    listening = socket(AF_UNIX, SOCK_SEQPACKET)
+    listening.bind("")  # the kernel picks a name: unix(7), "Autobind feature"
+    listening.listen()
+    acceptor = Acceptor([listening])
+    handler = Handler(
+        acceptor=acceptor,
+        reports=reports,
+        questions=-1,
+        title=title,
+        inherited=(),
+        limits=limits,
+        sources=sources,
+        own_filter=Filter(b""),
+    )
+    handler._for_accepting = []
     for _ in range(_REHEARSALS):
-        # Of packets, so that each read gets one request: a client that waits for every answer.
-        client, connection = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        client = socket(AF_UNIX, SOCK_SEQPACKET)
+        client.connect(listening.getsockname())
         for oper in range(QUIT + 1):
             client.send(REQUEST.pack(oper, 6, 7))
-        handler._serve(connection.detach(), b"nobody")
+        handler._serve_next()
+        handler._left = limits.connections_per_handler
+        host_and_name(-1, ("127.0.0.1", 7070))  # a Unix socket has other names
         client.close()
+    acceptor.close()
+    listening.close()
     os.close(reports)
 
 

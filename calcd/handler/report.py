@@ -1,14 +1,27 @@
-"""What a handler tells about its connection when it ends: one fixed-size record.
+"""What a handler tells of its connections: records in a pipe that all handlers of a listener share.
 
-A record is written to a pipe that all handlers share, before the handler exits, so whoever has waited for
-the handler finds it there. A handler reads what strangers send, and one of them might get the better of it:
-so the pipe keeps what was written apart (O_DIRECT in pipe(2): a read gets one write's bytes), and what is
-no record is dropped, and never shifts or spoils the others'. What is left to such a handler is to report in
-another's name, which spoils a line of the log and the counters.
+Each is written at once, so whoever has waited for a handler finds all of its records there. A handler reads
+what strangers send, and one of them might get the better of it: so the pipe keeps what was written apart
+(O_DIRECT in pipe(2): a read gets one write's bytes), and what is no record is dropped, and never shifts or
+spoils the others'. What is left to such a handler is to report in another's name, which spoils a line of the
+log and the counters.
 """
 
+from __future__ import annotations
+
+import fcntl
 import os
 from struct import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+# What a record tells.
+ACCEPTED = 1  # a connection; of a source that has limits, only if the listener admits it
+ENDED = 2  # a connection
+FAILED = 3  # accept(2)
 
 # How a connection ended, as far as its handler can know.
 QUIT = 1  # the client said so
@@ -28,57 +41,61 @@ REQUEST_LIMIT = 13
 # The exit status of a handler that cannot report, because it gets no memory (EX_OSERR).
 EXIT_NO_MEMORY = 71
 
-# handler (its PID), ending, requests answered, bytes received, bytes sent, and of a request that had no
-# answer the length and the bytes
-_RECORD = Struct("<iiQQQ13p")
-SIZE = _RECORD.size
+# Of every record the first two: what it tells, and the handler (its PID).
+# Whether the listener is asked first, and the peer's name.
+_ACCEPTED = Struct("<Bi?80p")
+# Whether the handler leaves now, the time since accept(2) in us, ending, requests answered, bytes received,
+# bytes sent, and of a request that had no answer the length and the bytes.
+_ENDED = Struct("<Bi?QiQQQ13p")
+# The errno.
+_FAILED = Struct("<Bii")
+_STRUCTS = {ACCEPTED: _ACCEPTED, ENDED: _ENDED, FAILED: _FAILED}
+_MAX_SIZE = max(struct.size for struct in _STRUCTS.values())
 
-encode = _RECORD.pack
-decode = _RECORD.unpack
+# Records that the pipe has room for, in a page each: pipe-max-size in pipe(7), as the kernel has it by
+# default. Where it allows less, handlers that report wait for the listener to read.
+CAPACITY = 256
 
 
-def _is_sound(record: bytes) -> bool:
-    """Whether it can be understood."""
-    if len(record) != SIZE:
-        return False
-    _, ending, *_, request = decode(record)
-    is_known: bool = QUIT <= ending <= REQUEST_LIMIT
-    return is_known and (ending != UNKNOWN_OPERATION or len(request) > 0)
+accepted = _ACCEPTED.pack
+ended = _ENDED.pack
+failed = _FAILED.pack
+
+
+def decode(record: bytes) -> tuple[Any, ...] | None:
+    """What was packed; None when that cannot be understood."""
+    struct = _STRUCTS.get(record[0]) if record else None
+    if struct is None or len(record) != struct.size:
+        return None
+    fields = struct.unpack(record)
+    if record[0] == ENDED:
+        ending, request = fields[4], fields[8]
+        is_sound = QUIT <= ending <= REQUEST_LIMIT and (ending != UNKNOWN_OPERATION or len(request) > 0)
+    else:
+        is_sound = record[0] == FAILED or (fields[3].isascii() and fields[3].decode().isprintable())
+    return fields if is_sound else None
 
 
 def open_pipe() -> tuple[int, int]:
     """The reading end, which does not block, and the writing end, for handlers."""
     ends = os.pipe2(os.O_CLOEXEC | os.O_DIRECT)
     os.set_blocking(ends[0], False)
+    try:
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, CAPACITY * 4096)
+    except PermissionError:
+        pass
     return ends
 
 
-class Inbox:
-    """Where handlers' records arrive: the pipe's non-blocking reading end."""
-
-    def __init__(self, pipe: int) -> None:
-        self.pipe = pipe
-        self._records: dict[int, bytes] = {}  # of handlers that have reported and not been asked about
-
-    def read(self) -> list[int]:
-        """Takes what has arrived; returns the handlers that have reported and not been asked about."""
-        self._read_until(None)
-        return list(self._records)
-
-    def take(self, handler: int) -> bytes:
-        """The record of a handler that has been waited for; empty when it died before it could report, or
-        has written something else."""
-        self._read_until(handler)
-        return self._records.pop(handler, b"")
-
-    def _read_until(self, wanted: int | None) -> None:
-        """Takes what has arrived, at most until the record of the wanted handler; None for all of it."""
-        while wanted not in self._records:
-            try:
-                record = os.read(self.pipe, SIZE + 1)  # longer than a record is none either
-            except BlockingIOError:
-                break
-            if not record:
-                break
-            if _is_sound(record):
-                self._records[decode(record)[0]] = record
+def read(pipe: int) -> Iterator[tuple[bytes, tuple[Any, ...]]]:
+    """The records that have arrived at a pipe's reading end, in order, and what was packed in them; at most
+    as many as it has room for."""
+    for _ in range(CAPACITY):
+        try:
+            record = os.read(pipe, _MAX_SIZE + 1)  # longer than a record is none either
+        except BlockingIOError:
+            return
+        if not record:
+            return
+        if fields := decode(record):
+            yield record, fields

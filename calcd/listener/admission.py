@@ -16,7 +16,7 @@ _SECOND = 1_000_000_000
 
 
 class Admission:
-    """Counts the connections that are open, in all and by source (calcd.listener.sources)."""
+    """Counts the connections that are open, in all and by source (calcd.handler.sources)."""
 
     def __init__(self, limits: Limits) -> None:
         self._max = limits.max_connections
@@ -29,6 +29,10 @@ class Admission:
     def is_full(self) -> bool:
         """No source is allowed another: accept none, and the kernel lets them wait."""
         return self._open >= self._max
+
+    def room(self) -> float:
+        """How many more may be open; less than 0 when other listeners have more than there was room for."""
+        return self._max - self._open
 
     def decide(self, source: str, now: int) -> int:
         """Whether a new connection is ADMITTED, and counted, or why not. now is in ns, and never less than

@@ -1,38 +1,68 @@
-"""What listener and supervisor tell each other: one packet each over a SOCK_SEQPACKET pair.
+"""What listener and supervisor tell each other, over a SOCK_SEQPACKET pair.
 
-Events go up, from the listener to the supervisor, which reads them with calcd.supervisor.news; commands
-go down. A packet begins with a byte that says which it is.
+Events go up, from the listener to the supervisor, which reads them with calcd.supervisor.news: as many in a
+packet as there are. The handlers' reports are events as they are (calcd.handler.report). Commands go down, a
+packet each. Both begin with a byte that says which they are.
 """
+
+from __future__ import annotations
 
 from struct import Struct
 
-PACKET_SIZE = 512  # no packet is longer
+from calcd.handler import report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PACKET_SIZE = 4096  # no packet is longer
+# No event is longer, so that a byte has its length; and so many fit into a packet.
+EVENT_SIZE = 255
+EVENTS = PACKET_SIZE // (1 + EVENT_SIZE)
 
 # Commands, from the supervisor.
 PING = 1  # answer with ALIVE
-RETIRE = 2  # stop accepting, let every connection end by itself, exit
+RETIRE = (
+    2  # stop accepting, let every connection end by itself, exit; then whether others accept in its place
+)
 DRAIN = 3  # stop accepting, close idle connections, exit
 ELSEWHERE = 4  # another listener has got connections of a host, or has lost some
 
-READY = 1  # the listener accepts connections
-ALIVE = 2  # the answer to PING: the listener's loop turns
-OPENED = 3  # a handler was forked for a new connection
-ENDED = 4  # a handler has been waited for
-TROUBLE = 5  # connections could not be accepted, or not be given a handler, for a while
-LIMIT = 6  # a limit (calcd.listener.admission) is reached, still is, or no longer is
-UNCONFINED = 7  # no seccomp filters: what is missing for them follows
+# Events.
+ACCEPTED = report.ACCEPTED
+ENDED = report.ENDED
+DIED = 4  # a handler, with its connection
+LOST = 5  # a handler that waited for a connection
+READY = 6  # the listener accepts connections
+ALIVE = 7  # the answer to PING: the listener's loop turns
+TROUBLE = 8  # connections could not be accepted, or not be given a handler, for a while
+LIMIT = 9  # a limit (calcd.listener.admission) is reached, still is, or no longer is
+UNCONFINED = 10  # no seccomp filters: what is missing for them follows
 
 # What is missing for seccomp filters.
 NO_LIBRARY = 1  # libseccomp, or its Python bindings
 NO_KERNEL_SUPPORT = 2
 
-# Behind these heads come the peer, the handler's report (empty when it died before it could), "accept" or
-# "fork", or "gone" where accept(2) says that a client has left; the source, and the host.
-OPENED_HEAD = Struct("<Bi")  # handler: its PID, by which the connection is known until it has ended
-ENDED_HEAD = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
+# Behind these heads come "accept" or "fork", or "gone" where accept(2) says that a client has left; the
+# source, and the host.
+DIED_EVENT = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
+LOST_EVENT = Struct("<Bii")  # handler, wait(2) status
 TROUBLE_HEAD = Struct("<BiI")  # errno, how often since the last such event
 LIMIT_HEAD = Struct("<BB?I")  # which, whether it is over, connections affected since the last such event
 ELSEWHERE_HEAD = Struct("<Bi")  # how many more
+
+
+def pack(events: Iterable[bytes]) -> bytes:
+    """At most EVENTS of them in a packet."""
+    return b"".join([bytes((len(event),)) + event for event in events])
+
+
+def unpack(packet: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(packet):
+        end = at + 1 + packet[at]
+        yield packet[at + 1 : end]
+        at = end
 
 
 def ready() -> bytes:
@@ -43,12 +73,12 @@ def alive() -> bytes:
     return bytes((ALIVE,))
 
 
-def opened(handler: int, peer: bytes) -> bytes:
-    return OPENED_HEAD.pack(OPENED, handler) + peer
+def died(handler: int, wait_status: int, microseconds: int) -> bytes:
+    return DIED_EVENT.pack(DIED, handler, wait_status, microseconds)
 
 
-def ended(handler: int, wait_status: int, microseconds: int, report: bytes) -> bytes:
-    return ENDED_HEAD.pack(ENDED, handler, wait_status, microseconds) + report
+def lost(handler: int, wait_status: int) -> bytes:
+    return LOST_EVENT.pack(LOST, handler, wait_status)
 
 
 def unconfined(missing: int) -> bytes:

@@ -14,18 +14,18 @@ from calcd.listener import events
 _MAX_SIZE = 4096 * 8  # bytes: BPF_MAXINSNS
 
 
-def build() -> tuple[Filter, Filter, int]:
+def build(handlers_are_reused: bool) -> tuple[Filter, Filter, int]:
     """The listener's, a handler's, and what is missing for them: one of calcd.listener.events, or 0.
     Where something is, the filters let everything through.
 
     Raises OSError, and RuntimeError when they cannot be made though nothing is missing.
     """
-    files = [os.memfd_create(name) for name in ("listener's filter", "handler's filter")]
+    files = os.memfd_create("listener's filter"), os.memfd_create("handlers' filter")
     child = os.fork()
     if child == 0:
         status = os.EX_SOFTWARE
         try:
-            status = _compile(*files)
+            status = _compile(*files, handlers_are_reused)
         finally:
             if status == os.EX_SOFTWARE:
                 sys.excepthook(*sys.exc_info())
@@ -40,7 +40,7 @@ def build() -> tuple[Filter, Filter, int]:
     return own, handlers, missing
 
 
-def _compile(own: int, handlers: int) -> int:
+def _compile(own: int, handlers: int, handlers_are_reused: bool) -> int:
     """In the child: writes the programs into these files; returns what is missing for them."""
     import site  # noqa: PLC0415 - the listener runs without, because of what it costs
 
@@ -56,5 +56,5 @@ def _compile(own: int, handlers: int) -> int:
     with open(own, "wb", closefd=False) as file:
         system_calls.compile_listener(file)
     with open(handlers, "wb", closefd=False) as file:
-        system_calls.compile_handler(file)
+        system_calls.compile_handler(file, handlers_are_reused)
     return 0

@@ -1,14 +1,14 @@
-"""The listener's loop: accept, fork a handler, reap it, tell the supervisor.
+"""The listener's loop: fork handlers, hear what they tell, reap them, tell the supervisor.
 
-It sleeps in one epoll, and every source of events has a method that takes what is there. All that the
-listener knows of a connection is its handler's PID and when it was accepted.
+It sleeps in one epoll, and every source of events has a method that takes what is there. It accepts no
+connection itself: its handlers do, and say so, and of a source that has limits they ask first.
 
 What it imports, and what it touches between two forks, is what a connection costs:
 
 1.  fork(2) copies the tables of all memory in use, and exit(2) takes them down again: 30 us for each MB.
     So nothing here imports enum (signal, socket, selectors, json), typing or collections.
 2.  A page that is written after a fork is a page fault, in the parent as well as in the child: 2 to 4 us.
-    So a connection is a file descriptor here, and the sockets are those of _socket, the C module under
+    So a connection is a file descriptor, and the sockets are those of _socket, the C module under
     socket, whose accept makes an object of a dozen pages.
 """
 
@@ -20,12 +20,15 @@ import time
 from select import EPOLLIN, EPOLLOUT, epoll
 
 from calcd import signals
-from calcd.handler.process import Handler, rehearse
-from calcd.handler.report import Inbox
-from calcd.listener import events, peers
+from calcd.handler import report
+from calcd.handler.acceptor import Acceptor
+from calcd.handler.peers import host_of
+from calcd.handler.process import CONNECTION_GONE, Handler, rehearse
+from calcd.listener import events
 from calcd.listener.admission import ADMITTED, FULL, Admission
 from calcd.listener.crossings import Crossings
 from calcd.listener.fork import fork
+from calcd.listener.pool import Pool
 from calcd.listener.signalfd import read_signals
 from calcd.timers import Timers
 
@@ -33,46 +36,35 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from calcd.confinement import Filter
+    from calcd.handler.sources import Sources
     from calcd.limits import Limits
-    from calcd.listener.sources import Sources
     from calcd.title import Title
 
 SIGNALS = (signals.SIGCHLD, signals.SIGTERM)
 
-# Seconds between two SIGTERMs to handlers that are draining: calcd.handler.session, 3.
+# Seconds between two SIGTERMs to handlers that are draining: calcd.handler.session, 4.
 _REMINDER = 0.1
-# Seconds without accepting when the system is out of what accept(2) or fork(2) needs: trying again at
-# once would spin, and exiting would end what is still served. One event in ten seconds tells of each cause.
+# Seconds without a fork when the system is out of what it takes, or handlers die before they serve: trying
+# again at once would spin, and exiting would end what is still served.
 _PAUSE = 0.1
+# Seconds between two events that tell of the same trouble.
 _TROUBLE_INTERVAL = 10.0
+# Seconds between two looks at what handlers tell, as long as some wait for connections.
+_REPORTS_INTERVAL = 0.002
 # Seconds between two looks at all handlers, for those that have ended unnoticed.
 _LOOK = 0.2
-# Seconds between two looks at which limits are still reached.
+# Seconds between two looks at which limits are still reached, and at handlers that nobody needs.
 _SWEEP = 1.0
-_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-# What accept(2) says of a connection that is gone before it could be returned ("Error handling").
-_CONNECTION_GONE = frozenset(
-    {
-        errno.EAGAIN,
-        errno.ECONNABORTED,
-        errno.EPERM,
-        errno.EPROTO,
-        errno.ENETDOWN,
-        errno.ENOPROTOOPT,
-        errno.EHOSTDOWN,
-        errno.ENONET,
-        errno.EHOSTUNREACH,
-        errno.EOPNOTSUPP,
-        errno.ENETUNREACH,
-    }
-)
+# Seconds between two looks at the backlog of sockets that are to be closed.
+_BACKLOG_INTERVAL = 0.01
 # The most that epoll_wait(2) returns at a time. Python's own choice, 1,023, takes a buffer of three pages.
 _EVENTS = 16
 # The most that a listen(2) of calcd's lets wait: Backlog=.
 _MAX_BACKLOG = 65_535
-# Events that the supervisor has not taken yet; with more than that, accepting waits for it. So their
+# Events that the supervisor has not taken yet; with more than that, handlers wait for it. So their
 # memory is bounded (to about 20 MB) and none is ever dropped.
 _MAX_UNSENT = 100_000
 
@@ -87,6 +79,7 @@ class Listener:
         signals: int,
         has_successor: bool,
         drain_time: float,
+        spare_handlers: int,
         limits: Limits,
         sources: Sources,
         title: Title,
@@ -97,53 +90,61 @@ class Listener:
         systemd's: what waits in their backlog when this listener drains, the next calcd will serve."""
         self._sockets = sockets
         self._supervisor = supervisor
-        reading_end, reports_for_handlers = reports
-        self._reports = Inbox(reading_end)
+        self._reports, reports_for_handlers = reports
+        self._questions = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._signals = signals
         self._has_successor = has_successor
         self._drain_time = drain_time
         self._clients = sources
         self._admission = Admission(limits)
         self._crossings = Crossings(self._tell)
-        # A connection that has no handler yet: file descriptor, peer, source, time.monotonic_ns() at its
-        # accept.
-        self._arrival: tuple[int, bytes, str, int] | None = None
-        # By the handler's PID: time.monotonic_ns() at its connection's accept, and the source.
-        self._accepted: dict[int, tuple[int, str]] = {}
+        self._pool = Pool(spare_handlers, limits.connections_per_handler)
         self._unsent: list[bytes] = []
         self._wanted = EPOLLIN  # of the supervisor's socket
         self._troubles: dict[tuple[int, str], int] = {}  # errno and call: how often since it was told
-        self._is_polling = False
-        self._is_leaving = False
+        self._is_polling = False  # the listening sockets
+        self._has_left = False
+        self._is_draining = False
+        self._backlog = 0  # connections that may still be taken from it, while the listener is leaving
         self._is_alone = False  # the supervisor has died
         self._timers = Timers()
         self._epoll = epoll()
         self._sources: dict[int, Callable[[], object]] = {}  # by file descriptor
-        self._not_for_handlers = [
-            *(listening.fileno() for listening in sockets),
+        self._acceptor = Acceptor(sockets)
+        not_for_handlers = [
             supervisor.fileno(),
-            reading_end,
+            self._reports,
             signals,
             self._epoll.fileno(),
+            self._acceptor.not_for_handlers,
         ]
-        rehearse(title)
-        self._handler = Handler(reports_for_handlers, title, self._not_for_handlers, limits, handlers_filter)
+        rehearse(title, limits, sources)
+        self._handler = Handler(
+            acceptor=self._acceptor,
+            reports=reports_for_handlers,
+            questions=self._questions,
+            title=title,
+            inherited=not_for_handlers,
+            limits=limits,
+            sources=sources,
+            own_filter=handlers_filter,
+        )
 
     def run(self) -> None:
         """Serves until it is told to leave, or left alone, and every handler has ended."""
         for listening in self._sockets:
-            listening.setblocking(False)
-            # TCP's connections inherit it (the kernel clones the socket), those of a Unix socket do not.
             self._handler.prepare(listening.fileno())
         self._supervisor.setblocking(False)
         self._watch(self._signals, self._take_signals)
         self._watch(self._supervisor.fileno(), self._take_commands)
+        self._watch(self._reports, self._take_reports)
+        self._watch(self._questions, self._take_questions)
         self._tell(events.ready())
         poll, sources, timers = self._epoll.poll, self._sources, self._timers
-        while not self._is_leaving or self._arrival or self._accepted or self._unsent:
-            may_accept = self._may_accept()
-            if may_accept != self._is_polling:
-                self._poll_sockets(may_accept)
+        while not self._has_left or len(self._pool) or self._unsent:
+            self._provide()
+            if self._unsent and self._wanted == EPOLLIN:  # else epoll tells when there is room again
+                self._send_unsent()
             timeout = timers.timeout()
             for fd, _ in poll(timeout, _EVENTS):
                 if fd in sources:  # still: one of the events before may have ended this one
@@ -152,82 +153,63 @@ class Listener:
                 timers.run_due()
 
     def _watch(self, fd: int, action: Callable[[], object]) -> None:
-        self._epoll.register(fd, EPOLLIN)
-        self._sources[fd] = action
+        if fd not in self._sources:
+            self._epoll.register(fd, EPOLLIN)
+            self._sources[fd] = action
 
     def _ignore(self, fd: int) -> None:
-        self._epoll.unregister(fd)
-        del self._sources[fd]
+        if fd in self._sources:
+            self._epoll.unregister(fd)
+            del self._sources[fd]
 
-    # Connections arrive ---------------------------------------------------------------------------
+    # Handlers for connections ---------------------------------------------------------------------
 
-    def _may_accept(self) -> bool:
-        """Otherwise the kernel keeps new connections in the backlog."""
+    def _may_fork(self) -> bool:
         return not (
-            self._is_leaving
-            or self._arrival
+            self._has_left
             or self._admission.is_full()
             or self._timers.is_set("pause")
             or len(self._unsent) > _MAX_UNSENT
         )
 
-    def _poll_sockets(self, wanted: bool) -> None:
-        for listening in self._sockets:
-            if wanted:
-                self._watch(listening.fileno(), lambda listening=listening: self._accept(listening))  # type: ignore[misc]
-            else:
-                self._ignore(listening.fileno())
-        self._is_polling = wanted
-        if self._admission.is_full():
+    def _provide(self) -> None:
+        """Sees to it that connections find a handler. Where none waits for them, the listener looks itself
+        whether there are any; otherwise they do not wake it."""
+        may_fork = self._may_fork()
+        missing = self._pool.missing(self._admission.room(), is_wanted=False)
+        if missing > 0 and may_fork:
+            self._fork(missing)
+        elif missing < 0 and not self._has_left:
+            self._dismiss(-missing)
+        wanted = may_fork and self._pool.idle <= 0
+        if wanted != self._is_polling:
+            for listening in self._sockets:
+                if wanted:
+                    self._watch(listening.fileno(), self._connections_wait)
+                else:
+                    self._ignore(listening.fileno())
+            self._is_polling = wanted
+        if self._admission.is_full() and not (self._has_left or self._crossings.has(FULL, "")):
             self._reached(FULL, "", affected=0)
 
-    def _accept(self, listening: socket) -> bool:
-        """Takes one connection and gives it a handler; False when that can't be."""
-        if not self._may_accept():  # any more: another source of the same round said so
-            return False
-        try:
-            connection, address = listening._accept()  # type: ignore[attr-defined] # typeshed has it not
-        except OSError as error:
-            if error.errno in _OUT_OF_RESOURCES:
-                self._pause(error.errno, "accept")
-            elif error.errno not in _CONNECTION_GONE:
-                raise
-            elif error.errno != errno.EAGAIN:
-                self._note_trouble(error.errno, "gone")
-            return False
-        now = time.monotonic_ns()
-        host, peer = peers.host_and_name(connection, address)
-        source = self._clients.of(host)
-        decision = self._admission.decide(source, now)
-        if source:
-            self._sweep_later()
-        if decision != ADMITTED:
-            os.close(connection)
-            self._reached(decision, source)
-            return True
-        if self._crossings.present and self._crossings.has(FULL, ""):
-            self._reached(FULL, "")
-        if not host:
-            self._handler.prepare(connection)
-        self._arrival = connection, peer, source, now
-        self._fork()
-        return self._arrival is None
+    def _connections_wait(self) -> None:
+        if self._may_fork():
+            self._fork(self._pool.missing(self._admission.room(), is_wanted=True))
 
-    def _fork(self) -> None:
-        """Gives the connection that has arrived a handler, or keeps it for another try."""
-        assert self._arrival  # noqa: S101 - for the type checker
-        connection, peer, source, accepted = self._arrival
-        try:
-            handler = fork()
-        except OSError as error:
-            self._pause(error.errno or errno.EAGAIN, "fork")
-            return
-        if handler == 0:
-            self._handler.run(connection, peer)
-        os.close(connection)
-        self._arrival = None
-        self._accepted[handler] = accepted, source
-        self._tell(events.opened(handler, peer))
+    def _fork(self, handlers: int) -> None:
+        for _ in range(handlers):
+            try:
+                handler = fork()
+            except OSError as error:
+                self._pause()
+                self._note_trouble(error.errno or errno.EAGAIN, "fork")
+                return
+            if handler == 0:
+                self._handler.run()
+            self._pool.forked(handler)
+
+    def _pause(self) -> None:
+        self._timers.set("pause", _PAUSE, lambda: None)
 
     def _reached(self, limit: int, source: str, affected: int = 1) -> None:
         self._crossings.reached(limit, source, affected)
@@ -241,16 +223,14 @@ class Listener:
         if self._admission.is_full():
             self._crossings.reached(FULL, "", affected=0)
         self._crossings.sweep()
-        if self._admission.forget(time.monotonic_ns()) or self._crossings.present:
+        if surplus := self._pool.surplus():
+            self._dismiss(surplus)
+        if self._admission.forget(time.monotonic_ns()) or self._crossings.present or self._pool.has_surplus():
             self._sweep_later()
 
-    def _pause(self, error: int, call: str) -> None:
-        self._timers.set("pause", _PAUSE, self._go_on)
-        self._note_trouble(error, call)
-
-    def _go_on(self) -> None:
-        if self._arrival:
-            self._fork()
+    def _dismiss(self, handlers: int) -> None:
+        self._acceptor.dismiss(handlers)
+        self._pool.dismissed(handlers)
 
     def _note_trouble(self, error: int, call: str) -> None:
         self._troubles[error, call] = self._troubles.get((error, call), 0) + 1
@@ -264,25 +244,87 @@ class Listener:
             self._troubles.clear()
             self._timers.set("trouble", _TROUBLE_INTERVAL, self._tell_troubles)
 
+    # What handlers tell ---------------------------------------------------------------------------
+
+    def _take_reports(self) -> None:
+        """
+        1.  Under load each connection would wake this process twice; what has come meanwhile is read at a
+            fraction of the price, as long as connections find a handler that waits, and the pipe has room.
+        2.  Where handlers are not used again, the end of each wakes it anyhow.
+        """
+        records = 0
+        for record, fields in report.read(self._reports):
+            self._take(record, fields)
+            records += 1
+        if self._pool.idle > 0 and records < report.CAPACITY // 2 and not self._timers.is_set("reports"):
+            self._ignore(self._reports)
+            self._timers.set("reports", _REPORTS_INTERVAL, self._watch_reports)
+
+    def _watch_reports(self) -> None:
+        self._watch(self._reports, self._take_reports)
+
+    def _take_questions(self) -> None:
+        os.eventfd_read(self._questions)
+        self._take_reports()
+
+    def _take(self, record: bytes, fields: tuple[Any, ...]) -> None:
+        kind, handler = fields[:2]
+        if kind == report.FAILED:
+            error = fields[2]
+            self._note_trouble(error, "gone" if error in CONNECTION_GONE else "accept")
+        elif kind == report.ACCEPTED:
+            if handler in self._pool.waiting and self._is_admitted(handler, *fields[2:]):
+                self._tell(record)
+        elif handler in self._pool.serving:
+            self._ended(handler, leaves=fields[2])
+            self._tell(record)
+
+    def _is_admitted(self, handler: int, asks: bool, peer: bytes) -> bool:
+        now = time.monotonic_ns()
+        # Also those that are exempt: the next handlers will have it from here, worked out.
+        source = self._clients.of(host_of(peer.decode()))
+        if not asks:
+            source = ""
+        decision = self._admission.decide(source, now)
+        if asks:
+            self._sweep_later()
+            os.kill(handler, signals.ADMITTED if decision == ADMITTED else signals.REFUSED)
+            if decision != ADMITTED:
+                self._reached(decision, source)
+                return False
+        if self._crossings.present and self._crossings.has(FULL, ""):
+            self._reached(FULL, "")
+        self._pool.accepted(handler, now, source)
+        self._backlog -= 1
+        return True
+
+    def _ended(self, handler: int, leaves: bool) -> int:
+        """Returns time.monotonic_ns() of the connection's accept."""
+        since, source = self._pool.serving[handler]
+        self._pool.ended(handler, leaves)
+        self._admission.ended(source)
+        if self._pool.has_surplus():
+            self._sweep_later()
+        return since
+
     # Handlers end -----------------------------------------------------------------------------------
 
     def _take_signals(self) -> None:
         """
         1.  wait(2) for any child looks at each of them, which took half of a listener's time with 5,000
-            connections open. So a handler is waited for by its PID, which the signal tells, or its report.
-        2.  One SIGCHLD can stand for many, and one that was killed has not reported: now and then, a look at
-            all finds it.
+            connections open. So a handler is waited for by its PID, which the signal tells.
+        2.  One SIGCHLD can stand for many: those that have said that they leave, and, now and then, all are
+            looked at.
         """
         for number, pid in read_signals(self._signals):
             if number == signals.SIGCHLD:
                 self._reap(pid)
             else:
                 self._drain()
-        if self._accepted:
-            for handler in self._reports.read():
-                self._reap(handler)
-            if not self._timers.is_set("look"):
-                self._timers.set("look", _LOOK, self._look_at_all)
+        for handler in list(self._pool.leaving):
+            self._reap(handler)
+        if len(self._pool) and not self._timers.is_set("look"):
+            self._timers.set("look", _LOOK, self._look_at_all)
 
     def _reap(self, pid: int) -> int:
         """Waits for a child if it has ended, -1 for whichever has; returns its PID, 0 when there is none."""
@@ -290,12 +332,15 @@ class Listener:
             handler, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
             return 0
-        accepted = self._accepted.pop(handler, None)
-        if accepted is not None:  # else none, or somebody's who exec'd: reaped, and not blamed
-            since, source = accepted
-            self._admission.ended(source)
-            microseconds = (time.monotonic_ns() - since) // 1000
-            self._tell(events.ended(handler, status, microseconds, self._reports.take(handler)))
+        if handler:
+            self._take_reports()  # what it has told before
+            if handler in self._pool.serving:
+                microseconds = (time.monotonic_ns() - self._ended(handler, leaves=True)) // 1000
+                self._tell(events.died(handler, status, microseconds))
+            # Else it told of its connection's end, or it is somebody's who exec'd: reaped, and not blamed.
+            if self._pool.left(handler) and status:
+                self._tell(events.lost(handler, status))
+                self._pause()
         return handler
 
     def _look_at_all(self) -> None:
@@ -321,30 +366,27 @@ class Listener:
             if command == events.PING:
                 self._tell(events.alive())
             elif command == events.RETIRE:
-                self._leave()
+                self._leave(has_successor=bool(packet[1]))
             elif command == events.DRAIN:
                 self._drain()
             elif command == events.ELSEWHERE:
                 difference, host = events.decode_elsewhere(packet)
                 self._admission.count(self._clients.of(host), difference)
-        self._send_unsent()
-
-    def _tell(self, event: bytes) -> None:
-        """Never waits: what the supervisor can't take now is kept for later."""
-        if self._is_alone:
-            return
-        self._unsent.append(event)
-        if len(self._unsent) == 1:  # else the socket is full, and epoll tells when it no longer is
+        if self._wanted != EPOLLIN:
             self._send_unsent()
 
+    def _tell(self, event: bytes) -> None:
+        """What the supervisor can't take now is kept for later: nobody waits for it."""
+        if not self._is_alone:
+            self._unsent.append(event)
+
     def _send_unsent(self) -> None:
-        if not self._unsent:
-            return
         sent = 0
         try:
-            for event in self._unsent:
-                self._supervisor.send(event)
-                sent += 1
+            while sent < len(self._unsent):
+                events_of_packet = self._unsent[sent : sent + events.EVENTS]
+                self._supervisor.send(events.pack(events_of_packet))
+                sent += len(events_of_packet)
         except BlockingIOError:
             wanted = EPOLLIN | EPOLLOUT
         except (BrokenPipeError, ConnectionResetError):
@@ -367,35 +409,37 @@ class Listener:
 
     # Leaving -----------------------------------------------------------------------------------------
 
-    def _leave(self) -> None:
-        """Accepts no more; the sockets are closed at once, so that nobody waits in their backlog for
-        a listener that will not come, and their addresses are free."""
-        if not self._is_leaving:
-            if not self._has_successor:
-                self._accept_backlog()
-            self._is_leaving = True
-            if self._is_polling:
-                self._poll_sockets(False)
-            for listening in self._sockets:
-                # A connection that still waits for its handler may get the number.
-                self._not_for_handlers.remove(listening.fileno())
-                listening.close()
-            self._sockets = ()
-            self._timers.cancel("sweep")
-            self._crossings.close()
+    def _leave(self, has_successor: bool) -> None:
+        """Accepts no more; the sockets are closed as soon as nobody waits in their backlog for a listener
+        that will not come: they would be reset, requests and all."""
+        if self._has_left or self._timers.is_set("backlog"):
+            return
+        self._backlog = 0 if has_successor else _MAX_BACKLOG  # nobody can keep it here for ever
+        self._leave_when_nobody_waits()
 
-    def _drain(self) -> None:
-        if not self._timers.is_set("drained"):
-            self._leave()
-            self._timers.set("drained", self._drain_time, self._kill)
+    def _leave_when_nobody_waits(self) -> None:
+        if self._backlog > 0 and not self._admission.is_full() and self._acceptor.has_waiting():
+            self._timers.set("backlog", _BACKLOG_INTERVAL, self._leave_when_nobody_waits)
+            return
+        self._has_left = True
+        self._provide()
+        self._acceptor.dismiss_all()
+        for listening in self._sockets:
+            listening.close()
+        self._sockets = ()
+        self._timers.cancel("sweep")
+        self._crossings.close()
+        if self._is_draining:
             self._remind()
 
-    def _accept_backlog(self) -> None:
-        """Takes who has connected already: closing the sockets would reset them, requests and all."""
-        for listening in self._sockets:
-            for _ in range(_MAX_BACKLOG):  # nobody can keep it here by connecting for ever
-                if not self._accept(listening):
-                    break
+    def _drain(self) -> None:
+        if not self._is_draining:
+            self._is_draining = True
+            self._timers.set("drained", self._drain_time, self._kill)
+            if self._has_left:
+                self._remind()
+            else:
+                self._leave(self._has_successor)
 
     def _remind(self) -> None:
         """Sends SIGTERM to every handler, by the process group that they share with the listener."""
@@ -403,5 +447,6 @@ class Listener:
         self._timers.set("reminder", _REMINDER, self._remind)
 
     def _kill(self) -> None:
-        for handler in self._accepted:
+        self._backlog = 0
+        for handler in self._pool:
             os.kill(handler, signals.SIGKILL)

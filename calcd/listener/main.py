@@ -7,11 +7,11 @@ from _socket import socket
 
 from calcd import signals
 from calcd.handler.process import restrict
+from calcd.handler.sources import Sources
 from calcd.limits import Limits
 from calcd.listener import events, filters
 from calcd.listener.loop import SIGNALS, Listener
 from calcd.listener.signalfd import open_signalfd
-from calcd.listener.sources import Sources
 from calcd.title import Title
 
 
@@ -21,15 +21,15 @@ def main() -> int:
     writing_end; sockets), the limits, the networks that are exempt, and what else Listener takes."""
     given = dict(word.split("=") for word in sys.argv[-1].split())
     supervisor = socket(fileno=int(given["supervisor"]))
-    own_filter, handlers_filter, missing = filters.build()
+    limits = Limits(given)
+    own_filter, handlers_filter, missing = filters.build(limits.connections_per_handler > 1)
     if missing:
-        supervisor.send(events.unconfined(missing))
+        supervisor.send(events.pack([events.unconfined(missing)]))
     title = Title()
     # They are the supervisor's, also when they are sent to all: by a terminal, by systemctl kill, or by
     # the kernel to a process group that lost its last tie to a session and has a stopped member.
     signals.ignore((signals.SIGINT, signals.SIGHUP, signals.SIGUSR1))
     signalfd = open_signalfd(SIGNALS)
-    limits = Limits(given)
     restrict(limits)
     listener = Listener(
         sockets=[socket(fileno=int(fd)) for fd in given["sockets"].split(",")],
@@ -38,6 +38,7 @@ def main() -> int:
         signals=signalfd,
         has_successor=given["has_successor"] == "1",
         drain_time=float(given["drain_time"]),
+        spare_handlers=int(given["spare_handlers"]),
         limits=limits,
         sources=Sources(given["exempt"].split(",") if given["exempt"] else ()),
         title=title,

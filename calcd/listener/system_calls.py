@@ -61,18 +61,25 @@ HANDLER: tuple[Call, ...] = (
     ("getpid",),  # for the report
     ("exit_group",),
 )
-LISTENER: tuple[Call, ...] = (
+# What a handler needs besides that serves one connection after another.
+REUSED_HANDLER: tuple[Call, ...] = (
     *HANDLER,
     ("accept4",),
+    ("epoll_wait",),
+    ("epoll_pwait",),  # which glibc calls on arm64
+    ("rt_sigtimedwait",),  # the listener's answer, whether to serve a connection
+    ("getppid",),  # whether it will come
+    ("setitimer",),  # the lifetime of a connection
+    ("clock_nanosleep",),  # when the system is out of what accept(2) needs
+)
+LISTENER: tuple[Call, ...] = (
+    *REUSED_HANDLER,
     ("clone", _is(0, _FORK)),
     ("set_robust_list",),  # in the child of a fork: glibc
     ("rt_sigprocmask",),  # likewise: it lets SIGTERM through
-    ("setitimer",),  # likewise: its lifetime
     ("prctl", _is(0, _PR_SET_SECCOMP)),  # likewise: it puts a handler's filter in force
     ("wait4",),
     ("kill",),  # SIGTERM to handlers that are to drain, SIGKILL when their time is over
-    ("epoll_wait",),
-    ("epoll_pwait",),  # which glibc calls on arm64
     ("epoll_ctl",),
     ("ioctl", _is(1, termios.FIONBIO)),  # sockets that do not block
     ("recvfrom",),  # the supervisor's commands
@@ -85,8 +92,8 @@ def compile_listener(file: BinaryIO) -> None:
     _compile(LISTENER, ERRNO(errno.EPERM), file)
 
 
-def compile_handler(file: BinaryIO) -> None:
-    _compile(HANDLER, KILL_PROCESS, file)
+def compile_handler(file: BinaryIO, is_reused: bool) -> None:
+    _compile(REUSED_HANDLER if is_reused else HANDLER, KILL_PROCESS, file)
 
 
 def _compile(allowed: tuple[Call, ...], otherwise: int, file: BinaryIO) -> None:

@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 from calcd.config import LogConnections
 from calcd.handler import report
+from calcd.handler.peers import host_of
 from calcd.supervisor import messages
 from calcd.supervisor.counters import Counters
 from calcd.supervisor.log import Log
+from calcd.supervisor.messages import Message
+from calcd.supervisor.news import Ended
 from calcd.supervisor.strangers import looks_like, shown
 
 ENDINGS = {
@@ -49,7 +52,7 @@ class Session(NamedTuple):
     @property
     def host(self) -> str:
         """The client's IP address; empty for a Unix socket's."""
-        return "" if self.peer.startswith("unix:") else self.peer.rpartition(":")[0].strip("[]")
+        return host_of(self.peer)
 
 
 class Accounts:
@@ -65,53 +68,59 @@ class Accounts:
             self._log.write(messages.CONNECTION_OPENED, session=session.number, peer=peer, handler=handler)
         return session
 
-    def ended(self, session: Session, wait_status: int | None, seconds: float, record: bytes) -> None:
-        """wait_status is wait(2)'s, None when nobody has lived to tell; record is the handler's report,
-        empty when it died before it could."""
-        requests = received = sent = 0
-        frame = b""
-        if record:
-            _, end, requests, received, sent, frame = report.decode(record)
-            is_good = end in _GOOD_ENDINGS
-            if end in CUT_OFFS:
-                message, ending = messages.CUT_OFF, CUT_OFFS[end]
-                self.counters.cut_off += 1
-            elif end == report.UNKNOWN_OPERATION and not requests:
-                message, ending = messages.STRANGER, ENDINGS[end]
-                self.counters.strangers += 1
-            else:
-                message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
-        elif wait_status:
-            message, ending, is_good = messages.HANDLER_DIED, describe(wait_status), False
+    def ended(self, session: Session, event: Ended) -> None:
+        end = event.ending
+        if end in CUT_OFFS:
+            message, ending = messages.CUT_OFF, CUT_OFFS[end]
+            self.counters.cut_off += 1
+        elif end == report.UNKNOWN_OPERATION and not event.requests:
+            message, ending = messages.STRANGER, ENDINGS[end]
+            self.counters.strangers += 1
+        else:
+            message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
+        self._settle(message, ending, session, event, is_good=end in _GOOD_ENDINGS)
+
+    def died(self, session: Session, wait_status: int | None, seconds: float) -> None:
+        """The handler, before it could report; wait_status is wait(2)'s, None when nobody has lived to
+        tell."""
+        if not wait_status:
+            message, ending = messages.REPORT_LOST, "report lost"
+        else:
+            message, ending = messages.HANDLER_DIED, describe(wait_status)
             if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:
                 message = messages.HANDLER_STOPPED
-        else:
-            message, ending, is_good = messages.REPORT_LOST, "report lost", True
+        event = Ended(session.handler, int(seconds * 1e6), 0, 0, 0, 0, b"")
+        self._settle(message, ending, session, event, is_good=not wait_status)
+
+    def _settle(
+        self, message: Message, ending: str, session: Session, event: Ended, *, is_good: bool
+    ) -> None:
         # The protocol ends a connection at its first error.
         errors = 0 if is_good else 1
         counters = self.counters
         counters.connections -= 1
         counters.served += 1
-        counters.requests += requests
+        counters.requests += event.requests
         counters.errors += errors
-        counters.received += received
-        counters.sent += sent
+        counters.received += event.received
+        counters.sent += event.sent
         if (
             self.wanted == LogConnections.ALL
             or (self.wanted == LogConnections.ERRORS and not is_good)
             or message is messages.HANDLER_STOPPED
         ):
+            frame = event.frame
             self._log.write(
                 message,
                 session=session.number,
                 peer=session.peer,
                 handler=session.handler,
-                duration=f"{seconds:.6f}",
+                duration=f"{event.microseconds / 1e6:.6f}",
                 ending=ending,
-                requests=requests,
+                requests=event.requests,
                 errors=errors,
-                received=received,
-                sent=sent,
+                received=event.received,
+                sent=event.sent,
                 **({"frame": shown(frame), "looks_like": looks_like(frame)} if frame else {}),
             )
 

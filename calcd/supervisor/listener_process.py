@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from calcd.config import Config
-from calcd.handler.report import Inbox, open_pipe
+from calcd.handler import report
 from calcd.limits import Limits
 from calcd.listener import events
 from calcd.supervisor import news
@@ -41,20 +41,20 @@ class ListenerProcess:
         self.unanswered = 0  # pings in a row
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
-        reading_end, reports_for_handlers = open_pipe()
-        self._reports = Inbox(reading_end)
+        self._reports, reports_for_handlers = report.open_pipe()
         listening = [each.socket.fileno() for each in sockets]
         words: dict[str, object] = {
             "supervisor": theirs.fileno(),
-            "reading_end": reading_end,
+            "reading_end": self._reports,
             "writing_end": reports_for_handlers,
             "sockets": ",".join(map(str, listening)),
+            "spare_handlers": config.spare_handlers,
             "has_successor": int(sockets.are_passed),
             "drain_time": config.drain_time,
             "exempt": ",".join(map(str, config.exempt_sources)),
             **{name: getattr(config, name) for name in Limits.NAMES},
         }
-        passed = [*listening, theirs.fileno(), reading_end, reports_for_handlers]
+        passed = [*listening, theirs.fileno(), self._reports, reports_for_handlers]
         try:
             self.pid = _spawn(" ".join(f"{name}={value}" for name, value in words.items()), passed)
         except OSError:
@@ -67,10 +67,10 @@ class ListenerProcess:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def tell(self, command: int) -> None:
+    def tell(self, *command: int) -> None:
         """A listener that has just died, or does not read, is found out about by other ways."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            self._socket.send(bytes([command]))
+            self._socket.send(bytes(command))
 
     def count_elsewhere(self, host: str, difference: int) -> None:
         """Another listener has got connections of a host, or has lost some: its limits hold for all."""
@@ -102,7 +102,9 @@ class ListenerProcess:
                 continue
             if not packet:
                 return
-            yield news.decode(packet)
+            for event in events.unpack(packet):
+                if (decoded := news.decode(event)) is not None:
+                    yield decoded
 
     def ping(self) -> None:
         self.unanswered += 1
@@ -126,13 +128,15 @@ class ListenerProcess:
             return True
         return False
 
-    def report_of(self, handler: int) -> bytes:
-        """Inbox.take() for a handler that the listener did not live to wait for."""
-        return self._reports.take(handler)
+    def reports(self) -> Iterator[Event]:
+        """What its handlers have told that it did not live to read."""
+        for _, fields in report.read(self._reports):
+            if (event := news.decode_report(fields)) is not None:
+                yield event
 
     def close(self) -> None:
         self._socket.close()
-        os.close(self._reports.pipe)
+        os.close(self._reports)
 
 
 def _spawn(arguments: str, passed: Iterable[int]) -> int:

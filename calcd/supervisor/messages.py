@@ -160,6 +160,17 @@ HANDLER_DIED = Message(
     'exit status, a traceback stands nearby in "journalctl -u calcd": it belongs into a bug '
     "report.",
 )
+SPARE_DIED = Message(
+    "6d5c4bf7a6f3497eaf0d4f3a39b5f54e",
+    syslog.LOG_WARNING,
+    "handler {handler} died while it waited for a connection: {status}; others serve",
+    subject="A process that waited for a client has died",
+    meaning="The handler {handler} had no connection: nobody was disconnected. Somebody has killed it, the "
+    "kernel has because memory was short, or calcd has a defect.",
+    remedy='After SIGKILL, look for the kernel\'s out-of-memory killer in "journalctl -k". After an '
+    'exit status, a traceback stands nearby in "journalctl -u calcd": it belongs into a bug '
+    "report.",
+)
 HANDLER_STOPPED = Message(
     "8d78b6512bd246b9b604e6767d58fff0",
     syslog.LOG_ERR,

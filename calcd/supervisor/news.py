@@ -4,8 +4,9 @@ Only the supervisor has them so: NamedTuple comes with typing, 1.7 MB that every
 pay for.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from calcd.handler import report
 from calcd.listener import events
 
 
@@ -17,16 +18,34 @@ class Alive(NamedTuple):
     pass
 
 
-class Opened(NamedTuple):
+class Accepted(NamedTuple):
+    """A handler has a connection."""
+
     handler: int
     peer: str
 
 
 class Ended(NamedTuple):
+    """A handler's connection; fields are those of its report."""
+
+    handler: int
+    microseconds: int
+    ending: int
+    requests: int
+    received: int
+    sent: int
+    frame: bytes
+
+
+class Died(NamedTuple):
     handler: int
     wait_status: int
     microseconds: int
-    report: bytes
+
+
+class Lost(NamedTuple):
+    handler: int
+    wait_status: int
 
 
 class Trouble(NamedTuple):
@@ -46,29 +65,42 @@ class Unconfined(NamedTuple):
     missing: int
 
 
-Event = Ready | Alive | Opened | Ended | Trouble | Limit | Unconfined
+Event = Ready | Alive | Accepted | Ended | Died | Lost | Trouble | Limit | Unconfined
 
 
-def decode(packet: bytes) -> Event:  # noqa: PLR0911 - one for each kind
-    """Raises ValueError or struct.error for what calcd.listener.events does not make."""
-    kind = packet[0]
-    if kind == events.OPENED:
-        _, handler = events.OPENED_HEAD.unpack_from(packet)
-        return Opened(handler, packet[events.OPENED_HEAD.size :].decode())
-    if kind == events.ENDED:
-        _, handler, wait_status, microseconds = events.ENDED_HEAD.unpack_from(packet)
-        return Ended(handler, wait_status, microseconds, packet[events.ENDED_HEAD.size :])
+def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
+    """None for a report that handlers make and that is none of the supervisor's business, or that makes no
+    sense. Raises ValueError or struct.error for what calcd.listener.events does not make."""
+    kind = event[0]
+    if kind in (events.ACCEPTED, events.ENDED, report.FAILED):
+        return decode_report(report.decode(event))
+    if kind == events.DIED:
+        return Died(*events.DIED_EVENT.unpack(event)[1:])
+    if kind == events.LOST:
+        _, handler, wait_status = events.LOST_EVENT.unpack(event)
+        return Lost(handler, wait_status)
     if kind == events.TROUBLE:
-        _, error, times = events.TROUBLE_HEAD.unpack_from(packet)
-        return Trouble(error, times, packet[events.TROUBLE_HEAD.size :].decode())
+        _, error, times = events.TROUBLE_HEAD.unpack_from(event)
+        return Trouble(error, times, event[events.TROUBLE_HEAD.size :].decode())
     if kind == events.LIMIT:
-        _, which, is_over, affected = events.LIMIT_HEAD.unpack_from(packet)
-        return Limit(which, is_over, affected, packet[events.LIMIT_HEAD.size :].decode())
+        _, which, is_over, affected = events.LIMIT_HEAD.unpack_from(event)
+        return Limit(which, is_over, affected, event[events.LIMIT_HEAD.size :].decode())
     if kind == events.UNCONFINED:
-        (missing,) = packet[1:]
+        (missing,) = event[1:]
         return Unconfined(missing)
     if kind == events.READY:
         return Ready()
     if kind == events.ALIVE:
         return Alive()
     raise ValueError(f"unknown kind of event: {kind}")
+
+
+def decode_report(fields: tuple[Any, ...] | None) -> Accepted | Ended | None:
+    """What calcd.handler.report has decoded."""
+    if fields is None or fields[0] == report.FAILED:
+        return None
+    if fields[0] == report.ACCEPTED:
+        _, handler, _, peer = fields
+        return Accepted(handler, peer.decode())
+    _, handler, _, *others = fields
+    return Ended(handler, *others)

@@ -29,7 +29,7 @@ from calcd.supervisor.crossings import Crossings
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.listener_process import ListenerProcess
 from calcd.supervisor.log import Log
-from calcd.supervisor.news import Alive, Ended, Limit, Opened, Ready, Trouble, Unconfined
+from calcd.supervisor.news import Accepted, Alive, Died, Ended, Event, Limit, Lost, Ready, Trouble, Unconfined
 from calcd.supervisor.pidfile import Pidfile
 from calcd.supervisor.sockets import Sockets
 from calcd.timers import Timers
@@ -190,10 +190,10 @@ class Supervisor:
             return
         old, self._current, self._candidate = self._current, candidate, None
         self._timers.cancel("candidate")
-        if old:
-            old.tell(events.RETIRE)
-        self._serving_since = time.monotonic()
         config, sockets = self._next
+        if old:
+            old.tell(events.RETIRE, set(self._sockets) <= set(sockets))
+        self._serving_since = time.monotonic()
         self._sockets.close_all_but(sockets)
         self._config, self._sockets = config, sockets
         self._log.set_level(config.log_level)
@@ -299,16 +299,10 @@ class Supervisor:
     def _take_events(self, listener: ListenerProcess) -> None:
         for event in listener.events():
             match event:
-                case Opened(handler, peer):
-                    session = self._accounts.opened(peer, handler)
-                    listener.sessions[handler] = session
-                    self._count_elsewhere(listener, session, 1)
-                    self._tell_status_soon()
-                case Ended(handler, wait_status, microseconds, record):
-                    session = listener.sessions.pop(handler)
-                    self._accounts.ended(session, wait_status, microseconds / 1e6, record)
-                    self._count_elsewhere(listener, session, -1)
-                    self._tell_status_soon()
+                case Accepted() | Ended() | Died():
+                    self._take_event_of_handler(listener, event)
+                case Lost(handler, wait_status):
+                    self._log.write(messages.SPARE_DIED, handler=handler, status=describe(wait_status))
                 case Limit():
                     self._crossings.take(listener.pid, listener.config, event)
                     self._tell_status_soon()
@@ -334,6 +328,23 @@ class Supervisor:
                     )
         self._tell_elsewhere()
 
+    def _take_event_of_handler(self, listener: ListenerProcess, event: Event) -> None:
+        match event:
+            case Accepted(handler, peer):
+                session = listener.sessions[handler] = self._accounts.opened(peer, handler)
+                self._count_elsewhere(listener, session, 1)
+                self._tell_status_soon()
+            case Ended(handler) if handler in listener.sessions:
+                self._accounts.ended(listener.sessions[handler], event)
+                self._session_ended(listener, handler)
+            case Died(handler, wait_status, microseconds):
+                self._accounts.died(listener.sessions[handler], wait_status, microseconds / 1e6)
+                self._session_ended(listener, handler)
+
+    def _session_ended(self, listener: ListenerProcess, handler: int) -> None:
+        self._count_elsewhere(listener, listener.sessions.pop(handler), -1)
+        self._tell_status_soon()
+
     def _count_elsewhere(self, listener: ListenerProcess, session: Session, difference: int) -> None:
         """Limits hold for the connections of all listeners together, so those that accept are told of the
         others'."""
@@ -357,6 +368,8 @@ class Supervisor:
             return
         # First what they told while they lived, so that every handler that has died is known.
         self._take_all_events()
+        for listener in self._orphaned:
+            self._take_reports(listener)
         for pid, wait_status in dead:
             if pid in self._listeners:
                 self._listener_ended(self._listeners.pop(pid), wait_status)
@@ -375,6 +388,7 @@ class Supervisor:
         else:
             self._selector.unregister(listener)
         self._orphaned.append(listener)
+        self._take_reports(listener)
         self._crossings.listener_ended(listener.pid)
         status = describe(wait_status)
         if listener is self._candidate:
@@ -400,16 +414,21 @@ class Supervisor:
             successor = f"one that starts in {self._start_listener_later()} s"
         self._log.write(messages.LISTENER_DIED, listener=listener.pid, status=status, successor=successor)
 
+    def _take_reports(self, listener: ListenerProcess) -> None:
+        """What handlers have told a listener that is dead."""
+        for event in listener.reports():
+            self._take_event_of_handler(listener, event)
+
     def _orphan_ended(self, handler: int, wait_status: int | None) -> None:
         """A handler has ended whose listener died before it; wait_status None is not known."""
         # That listener may not be seen to be dead yet: the kernel gives its children away first.
         for listener in (*self._orphaned, *self._listeners.values()):
-            if session := listener.sessions.pop(handler, None):
-                seconds = time.monotonic() - session.opened
-                self._accounts.ended(session, wait_status, seconds, listener.report_of(handler))
-                self._count_elsewhere(listener, session, -1)
+            if handler in listener.sessions:
+                self._take_reports(listener)
+            if session := listener.sessions.get(handler):
+                self._accounts.died(session, wait_status, time.monotonic() - session.opened)
+                self._session_ended(listener, handler)
                 self._tell_elsewhere()
-                self._tell_status_soon()
                 return
         # A stranger, inherited where calcd is PID 1 of a container: reaped, and nobody's fault.
 

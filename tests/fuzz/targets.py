@@ -18,7 +18,9 @@ from support.exchange import exchange
 from calcd.config import LogConnections, LogLevel, LogTarget
 from calcd.handler import report
 from calcd.handler import session as sessions
+from calcd.handler.peers import host_of
 from calcd.handler.session import Session
+from calcd.handler.sources import Sources
 from calcd.limits import Limits
 from calcd.listener import events
 from calcd.protocol import answers
@@ -224,6 +226,7 @@ class _Lines(Log):
 
 
 _HANDLER = 4321
+_LAYOUTS = report._STRUCTS
 
 
 def reports(counts: Counts) -> Target:
@@ -231,9 +234,12 @@ def reports(counts: Counts) -> Target:
 
     def target(data: bytes) -> None:
         _take_report(data)
-        # One that looks real, but for what a handler can know: its PID stands in front of it.
-        _take_report(struct.pack("<i", _HANDLER) + data[: report.SIZE - 4].ljust(report.SIZE - 4, b"\0"))
-        _take_event(data)
+        # Those that look real, but for what a handler can know.
+        for kind, layout in _LAYOUTS.items():
+            head = struct.pack("<Bi", kind, _HANDLER)
+            rest = layout.size - len(head)
+            _take_report(head + data[:rest].ljust(rest, b"\0"))
+        _take_events(data)
         first = data[: model.SIZE]
         assert looks_like(first).isprintable()
         assert shown(first).isprintable()
@@ -245,28 +251,29 @@ def reports(counts: Counts) -> Target:
 def _take_report(data: bytes) -> None:
     reading_end, writing_end = report.open_pipe()
     os.write(writing_end, data)
-    inbox = report.Inbox(reading_end)
-    record = inbox.take(_HANDLER)
-    # Whatever that was, the next one's is understood; unless it was a sound one in the next one's name.
-    other = _HANDLER + 1 + data.startswith(struct.pack("<i", _HANDLER + 1))
-    whole = report.encode(other, report.QUIT, 1, 24, 4, b"")
+    # Whatever that was, the next one is understood.
+    whole = report.ended(report.ENDED, _HANDLER + 1, True, 1_000, report.QUIT, 1, 24, 4, b"")
     os.write(writing_end, whole)
-    assert inbox.take(other) == whole
+    *before, (last, _) = report.read(reading_end)
+    assert last == whole
     os.close(reading_end)
     os.close(writing_end)
     log = _Lines()
     accounts = Accounts(log, LogConnections.ALL)
-    accounts.ended(accounts.opened("127.0.0.1:4321", _HANDLER), 0, 1.0, record)
-    assert len(log.lines) == 2
+    for record, _ in before:
+        match news.decode(record):
+            case news.Accepted(handler, peer):
+                accounts.opened(peer, handler)
+                Sources(()).of(host_of(peer))
+            case news.Ended() as event:
+                accounts.ended(accounts.opened("127.0.0.1:4321", _HANDLER), event)
     assert all(line.isprintable() for line in log.lines)
 
 
-def _take_event(data: bytes) -> None:
-    packet = data[: events.PACKET_SIZE]
-    if not packet:
-        return  # the end of file
-    with contextlib.suppress(ValueError, struct.error):  # as it says
-        news.decode(packet)
+def _take_events(data: bytes) -> None:
+    for event in events.unpack(data[: events.PACKET_SIZE]):
+        with contextlib.suppress(ValueError, struct.error):  # as it says
+            news.decode(event)
 
 
 # --- The daemon

@@ -15,8 +15,20 @@ ADD = Operation.ADD
 
 @pytest.mark.parametrize(
     "nonsense",
-    [b"\0", report.encode(0, 99, 1, 12, 4, b""), report.encode(0, report.UNKNOWN_OPERATION, 0, 0, 0, b"")],
-    ids=["a byte", "an ending that there is not", "a stranger that sent nothing"],
+    [
+        b"\0",
+        report.ended(report.ENDED, 0, False, 0, 99, 1, 12, 4, b""),
+        report.ended(report.ENDED, 0, False, 0, report.UNKNOWN_OPERATION, 0, 0, 0, b""),
+        report.accepted(report.ACCEPTED, 0, False, b"nobody"),
+        report.accepted(report.ACCEPTED, 0, True, b"nobody"),
+    ],
+    ids=[
+        "a byte",
+        "an ending that there is not",
+        "a stranger that sent nothing",
+        "another connection",
+        "another connection that it asks about",
+    ],
 )
 def test_a_handler_that_reports_nonsense_hurts_nobody(tmp_path: Path, nonsense: bytes) -> None:
     died = r"connection \d .*: its handler \d+ died: killed by signal 9 \(SIGKILL\); .*"
@@ -32,7 +44,7 @@ def test_a_handler_that_reports_nonsense_hurts_nobody(tmp_path: Path, nonsense: 
             ]
             own = handler.pid.to_bytes(4, "little")
             with open(f"/proc/{handler.pid}/fd/{pipe}", "wb", buffering=0) as reports:
-                reports.write(nonsense if len(nonsense) < len(own) else own + nonsense[len(own) :])
+                reports.write(nonsense if len(nonsense) == 1 else nonsense[:1] + own + nonsense[5:])
             os.kill(handler.pid, signal.SIGKILL)
             assert connection.recv(1) == b""
         calcd.wait_for_log(died)

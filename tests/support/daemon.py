@@ -24,6 +24,16 @@ AS_CALLER = () if os.geteuid() else ("--user", "root")
 # A prefix for Calcd: whoever runs the tests, without root's rights if that is root.
 WITHOUT_RIGHTS = () if os.geteuid() else ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 
+# How handlers are run, where a test does not say it itself. The same tests are run under each of them:
+# CALCD_HANDLERS=reused pytest tests/process
+REGIMES = {
+    "": "",  # as shipped
+    "on-demand": "SpareHandlers=0",
+    "reused": "ConnectionsPerHandler=infinity",
+    "replaced": "SpareHandlers=1\nConnectionsPerHandler=2",
+}
+REGIME = os.environ.get("CALCD_HANDLERS", "")
+
 # What calcd logs when all is well; a test that provokes more says so in Calcd.expected.
 _ORDINARY = (
     r"calcd \S+ serves on \S+.*",
@@ -61,6 +71,10 @@ class Calcd:
         self.pidfile = pidfile or folder / "calcd.pid"
         self.config = folder / "calcd.conf"
         self.config.touch()
+        if REGIME:
+            drop_ins = folder / "calcd.conf.d"
+            drop_ins.mkdir()
+            (drop_ins / "handlers.conf").write_text(f"[calcd]\n{REGIMES[REGIME]}\n")
         self.expected: list[str] = []  # regular expressions for log lines beyond the ordinary
         self.log_file = folder / "log"
         self.log_file.touch()
@@ -177,7 +191,7 @@ class Calcd:
         """TERM, and nothing is left of it: no process, no pidfile, no socket."""
         self.signal(signal.SIGTERM)
         self.wait_until_gone()
-        assert sorted(os.listdir(self.folder)) == ["calcd.conf", "log"]
+        assert sorted(set(os.listdir(self.folder)) - {"calcd.conf.d"}) == ["calcd.conf", "log"]
 
     def wait_until_gone(self) -> None:
         wait_for(self._is_gone, f"the end of {of_session(self.session)}; log: {self.log()}")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calcd import config
+from calcd.handler.sources import Sources
 from calcd.limits import Limits
 from calcd.listener.admission import ADMITTED, TOO_FAST, TOO_MANY, Admission
-from calcd.listener.sources import Sources
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 SECOND = 1_000_000_000

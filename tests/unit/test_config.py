@@ -68,6 +68,8 @@ def test_without_any_file_the_defaults_are_in_force(tmp_path: Path) -> None:
         max_rate_per_source=100,
         exempt_sources=values.parse_networks("127.0.0.0/8 ::1"),
         max_requests=math.inf,
+        spare_handlers=8,
+        connections_per_handler=1,
         first_byte_timeout=60.0,
         frame_timeout=10.0,
         idle_timeout=900.0,
@@ -98,6 +100,8 @@ def test_a_file_sets_every_setting(write: Write) -> None:
         "MaxRatePerSource=20\n"
         "ExemptSources=192.0.2.1 2001:db8::/32\n"
         "MaxRequests=1000000\n"
+        "SpareHandlers=0\n"
+        "ConnectionsPerHandler=infinity\n"
         "FirstByteTimeout=5s\n"
         "FrameTimeout=500ms\n"
         "IdleTimeout=infinity\n"
@@ -121,6 +125,8 @@ def test_a_file_sets_every_setting(write: Write) -> None:
         max_rate_per_source=20,
         exempt_sources=values.parse_networks("192.0.2.1/32 2001:db8::/32"),
         max_requests=1_000_000,
+        spare_handlers=0,
+        connections_per_handler=math.inf,
         first_byte_timeout=5.0,
         frame_timeout=0.5,
         idle_timeout=math.inf,
@@ -396,6 +402,8 @@ configs = st.builds(
     max_rate_per_source=counts,
     exempt_sources=st.lists(networks, unique=True).map(tuple),
     max_requests=counts,
+    spare_handlers=st.integers(0, values.SPARE_MAX),
+    connections_per_handler=counts,
     first_byte_timeout=timeouts,
     frame_timeout=timeouts,
     idle_timeout=timeouts,
@@ -434,6 +442,8 @@ def test_a_dump_has_every_setting_and_a_line_for_each_element_of_a_list() -> Non
         "ExemptSources=127.0.0.0/8\n"
         "ExemptSources=::1/128\n"
         "MaxRequests=infinity\n"
+        "SpareHandlers=8\n"
+        "ConnectionsPerHandler=1\n"
         "FirstByteTimeout=1min\n"
         "FrameTimeout=10s\n"
         "IdleTimeout=15min\n"

@@ -2,52 +2,75 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from calcd.handler import report
-from calcd.handler.report import Inbox, encode, open_pipe
+from calcd.handler.report import ACCEPTED, ENDED, FAILED, accepted, ended, failed
 
-GOOD = encode(7, report.QUIT, 1, 24, 4, b"")
+GOOD = (ENDED, 7, True, 1_000, report.QUIT, 1, 24, 4, b"")
 
 
 @pytest.fixture
-def pipe() -> Iterator[tuple[Inbox, int]]:
-    reading_end, writing_end = open_pipe()
-    yield Inbox(reading_end), writing_end
-    os.close(reading_end)
-    os.close(writing_end)
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = report.open_pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
 
 
-def test_each_handler_has_its_own_report(pipe: tuple[Inbox, int]) -> None:
-    inbox, writing_end = pipe
-    other = encode(8, report.TRUNCATED, 0, 3, 0, b"abc")
-    os.write(writing_end, other)
-    os.write(writing_end, GOOD)
-    assert inbox.take(7) == GOOD
-    assert inbox.take(8) == other
-    assert inbox.take(8) == b""
+def all_of(pipe: int) -> list[tuple[Any, ...]]:
+    return [fields for _, fields in report.read(pipe)]
+
+
+def test_what_handlers_report_arrives_in_order(pipe: tuple[int, int]) -> None:
+    reading_end, writing_end = pipe
+    told: list[tuple[Any, ...]] = [
+        (ACCEPTED, 7, False, b"[2001:db8::1]:4321"),
+        (ACCEPTED, 8, True, b"192.0.2.1:4321"),
+        (FAILED, 9, 24),
+        (ENDED, 8, False, 2_000, report.TRUNCATED, 0, 3, 0, b"abc"),
+        GOOD,
+    ]
+    packs = {ACCEPTED: accepted, ENDED: ended, FAILED: failed}
+    for kind, *others in told:
+        os.write(writing_end, packs[kind](kind, *others))
+    assert all_of(reading_end) == told
+    assert all_of(reading_end) == []
+
+
+def test_the_pipe_has_room_for_what_a_busy_listener_leaves_there(pipe: tuple[int, int]) -> None:
+    reading_end, writing_end = pipe
+    os.set_blocking(writing_end, False)
+    for _ in range(report.CAPACITY):
+        os.write(writing_end, ended(*GOOD))
+    with pytest.raises(BlockingIOError):
+        os.write(writing_end, ended(*GOOD))
+    assert all_of(reading_end) == [GOOD] * report.CAPACITY
 
 
 @pytest.mark.parametrize(
     "nonsense",
     [
         b"\0",
-        GOOD[:-1],
-        GOOD + b"\0",
-        b"\0" * report.SIZE * 40,
-        encode(7, 99, 0, 0, 0, b""),
-        encode(7, -1, 0, 0, 0, b""),
-        encode(7, report.UNKNOWN_OPERATION, 0, 0, 0, b""),
+        ended(*GOOD)[:-1],
+        ended(*GOOD) + b"\0",
+        b"\0" * 4000,
+        bytes((99,)) + ended(*GOOD)[1:],
+        ended(ENDED, 7, True, 0, 99, 0, 0, 0, b""),
+        ended(ENDED, 7, True, 0, -1, 0, 0, 0, b""),
+        ended(ENDED, 7, True, 0, report.UNKNOWN_OPERATION, 0, 0, 0, b""),
+        accepted(ACCEPTED, 7, False, b"192.0.2.1:4321\nfake line"),
+        accepted(ACCEPTED, 7, False, b"\xff"),
     ],
-    ids=["a byte", "cut short", "too long", "very long", "ending 99", "ending -1", "no unknown operation"],
+    ids=[
+        *("a byte", "cut short", "too long", "very long", "no kind", "ending 99", "ending -1"),
+        *("no unknown operation", "a peer of two lines", "a peer that is no text"),
+    ],
 )
-def test_what_is_no_report_counts_as_none_and_spoils_no_other(
-    pipe: tuple[Inbox, int], nonsense: bytes
-) -> None:
-    inbox, writing_end = pipe
+def test_what_is_no_report_counts_as_none_and_spoils_no_other(pipe: tuple[int, int], nonsense: bytes) -> None:
+    reading_end, writing_end = pipe
     os.write(writing_end, nonsense)
-    assert inbox.take(7) == b""
-    os.write(writing_end, nonsense)
-    os.write(writing_end, GOOD)
-    assert inbox.take(7) == GOOD
+    os.write(writing_end, ended(*GOOD))
+    assert all_of(reading_end) == [GOOD]

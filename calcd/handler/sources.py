@@ -47,7 +47,10 @@ class Sources:
 
     def _work_out(self, host: str) -> str:
         family = _family(host)
-        packed = inet_pton(family, host.partition("%")[0])  # without the zone of a link-local address
+        try:
+            packed = inet_pton(family, host.partition("%")[0])  # without the zone of a link-local address
+        except OSError:  # what a handler has made up that was taken over
+            return host
         address = int.from_bytes(packed, "big")
         for mask, network in self._exempt[family]:
             if address & mask == network:

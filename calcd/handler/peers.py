@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 _UCRED = Struct("@iii")  # unix(7): pid, uid, gid
 
 
+def host_of(name: str) -> str:
+    """The IP address in a name; empty for a Unix socket's."""
+    return "" if name.startswith("unix:") else name.rpartition(":")[0].strip("[]")
+
+
 def host_and_name(connection: int, address: tuple[Any, ...] | str | bytes) -> tuple[str, bytes]:
     """The client's IP address, empty for a Unix socket; and with its port, as 127.0.0.1:4321,
     [2001:db8::1]:4321, or unix:pid=4321,uid=1000.
@@ -24,10 +29,10 @@ def host_and_name(connection: int, address: tuple[Any, ...] | str | bytes) -> tu
         with BorrowedSocket(connection) as unix:
             pid, uid, _ = _UCRED.unpack(unix.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
         return "", b"unix:pid=%d,uid=%d" % (pid, uid)
-    host, port = address[:2]
+    host, port, *_ = address
     if ":" in host:
         if "." not in host:
-            return host, b"[%b]:%d" % (host.encode(), port)
+            return host, f"[{host}]:{port}".encode()
         # An IPv4 client of an IPv6 socket (ipv6(7)): the address its administrator knows.
         host = host.removeprefix("::ffff:")
-    return host, b"%b:%d" % (host.encode(), port)
+    return host, f"{host}:{port}".encode()
