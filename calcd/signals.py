@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 # What the listener answers a handler that asks whether to serve a connection. The kernel queues the real-time
 # ones, and nobody sends them to all of a service's processes.
 ADMITTED, REFUSED = ANSWERS = _signal.SIGRTMIN, _signal.SIGRTMIN + 1
+# Tells handlers that serve one connection after another to accept no more.
+LEAVE = _signal.SIGRTMIN + 2
 
 _ANSWERS_MASK = sum(1 << (number - 1) for number in ANSWERS).to_bytes(128, "little")  # sigset_t
 _sigprocmask = ctypes.PyDLL(None).sigprocmask
+_prctl = ctypes.PyDLL(None).prctl
+_PR_SET_PDEATHSIG = 1
 
 __all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1", "SIGXCPU"]
 
@@ -53,6 +57,10 @@ def ignore(numbers: Iterable[int]) -> None:
 def unblock_in_handler() -> None:
     """Lets through all but ANSWERS. By ctypes: Python's pthread_sigmask() makes a set of what was blocked."""
     _sigprocmask(_signal.SIG_SETMASK, _ANSWERS_MASK, None)
+
+
+def receive_when_parent_dies(number: int) -> None:
+    _prctl(_PR_SET_PDEATHSIG, number)
 
 
 def block_only(numbers: Iterable[int]) -> None:

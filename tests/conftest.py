@@ -8,6 +8,8 @@ import pytest
 # Their assertions explain themselves as those in the tests do.
 pytest.register_assert_rewrite("support", "fuzz", "soak")
 
+from support.daemon import MODES, Calcd  # noqa: E402 - as rewritten
+
 TREE = Path(__file__).parents[1]
 
 
@@ -18,3 +20,9 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-B", "-W", "error", "packaging/generate.py", str(folder)]
     subprocess.run(command, cwd=TREE, env={**os.environ, "PYTHONPATH": "."}, check=True)
     return folder
+
+
+@pytest.fixture(params=MODES)
+def every_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that uses it is run with handlers of each kind."""
+    monkeypatch.setattr(Calcd, "mode", MODES[request.param])

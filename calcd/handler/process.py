@@ -128,9 +128,11 @@ class Handler:
         try:
             for fd in self._inherited:
                 close(fd)
+            if self._left > 1:
+                self._be_told_to_leave()
             signals.unblock_in_handler()
             self._title.set(_IDLE)
-            while self._left and not self._session.is_stopping:
+            while self._left:
                 self._serve_next()
             status = os.EX_OK
         except Leave:
@@ -149,7 +151,8 @@ class Handler:
         except BlockingIOError:
             return
         except OSError as error:
-            self._failed(error)
+            if self._left:  # else there is nothing to accept with
+                self._failed(error)
             return
         began = monotonic_ns()
         host, peer = host_and_name(connection, address)
@@ -161,9 +164,8 @@ class Handler:
             close(connection)
             return
         self._left -= 1
-        if not self._left:  # it will not accept another, however it is talked into it
-            for fd in self._for_accepting:
-                close(fd)
+        if self._left <= 0:
+            self._accept_no_more()
         if self._lifetime is not None:
             setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
         if self._filter:
@@ -181,8 +183,8 @@ class Handler:
         if self._lifetime is not None:
             setitimer(ITIMER_REAL, 0)
         self._session.forget()
-        if self._session.is_stopping or process_time() > self._time:
-            self._left = 0
+        if process_time() > self._time:
+            self._accept_no_more()
         self._title.set(_IDLE)
 
     def _is_admitted(self) -> bool:
@@ -196,7 +198,28 @@ class Handler:
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         """Handles SIGTERM."""
         self._session.drain(number, frame)
+        self._leave(number, frame)
+
+    def _be_told_to_leave(self) -> None:
+        """
+        1.  While it serves a connection, it has the listening sockets open, and their addresses would stay
+            taken, with nobody to accept who connects. So it closes them when it is told, by LEAVE.
+        2.  The kernel tells it as well when the listener dies (PR_SET_PDEATHSIG in prctl(2)).
+        """
+        signals.handle(signals.LEAVE, self._leave)
+        signals.receive_when_parent_dies(signals.LEAVE)
+        if os.getppid() != self._listener:
+            raise Leave
+
+    def _leave(self, _number: int, _frame: FrameType | None) -> None:
+        """Handles LEAVE: no connection follows the one that it has, if any."""
         self._acceptor.interrupt()
+        self._accept_no_more()
+
+    def _accept_no_more(self) -> None:
+        self._left = 0
+        while self._for_accepting:
+            close(self._for_accepting.pop())
 
     def _failed(self, error: OSError) -> None:
         """accept(2) has failed."""

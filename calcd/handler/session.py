@@ -73,7 +73,6 @@ class Session:
         "_requests",
         "_timevals",
         "_waited",
-        "is_stopping",
     )
 
     def __init__(self, limits: Limits) -> None:
@@ -81,7 +80,6 @@ class Session:
         # No deadline is shorter: a read that waits for less needs no look at any.
         self._patience = min(limits.first_byte_timeout, limits.frame_timeout, limits.idle_timeout)
         self._timevals = timeval(self._patience), timeval(limits.send_timeout)
-        self.is_stopping = False  # calcd is, and no other connection may follow this one
         self._connection = -1  # none: not yet, or no more
         self._drained_by: float | None = None  # time.monotonic(), once calcd ends the connection
         self._cut_off = report.DRAINED  # why it does
@@ -103,9 +101,7 @@ class Session:
     def drain(self, number: int, _frame: FrameType | None) -> None:
         """Handles SIGTERM, and SIGALRM at the end of a connection's lifetime: the request in hand is
         answered, then the connection is closed."""
-        if number == SIGTERM:
-            self.is_stopping = True
-        elif self._connection == -1:
+        if number != SIGTERM and self._connection == -1:
             return  # the connection ended in that very moment
         if self._drained_by is None:
             self._drained_by = time.monotonic() + _GRACE

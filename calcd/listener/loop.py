@@ -47,6 +47,8 @@ SIGNALS = (signals.SIGCHLD, signals.SIGTERM)
 
 # Seconds between two SIGTERMs to handlers that are draining: calcd.handler.session, 4.
 _REMINDER = 0.1
+# How often handlers that are to accept no more are told.
+_LEAVE_TIMES = 10
 # Seconds without a fork when the system is out of what it takes, or handlers die before they serve: trying
 # again at once would spin, and exiting would end what is still served.
 _PAUSE = 0.1
@@ -418,6 +420,7 @@ class Listener:
         self._leave_when_nobody_waits()
 
     def _leave_when_nobody_waits(self) -> None:
+        self._take_reports()
         if self._backlog > 0 and not self._admission.is_full() and self._acceptor.has_waiting():
             self._timers.set("backlog", _BACKLOG_INTERVAL, self._leave_when_nobody_waits)
             return
@@ -431,6 +434,14 @@ class Listener:
         self._crossings.close()
         if self._is_draining:
             self._remind()
+        else:
+            self._tell_to_leave(_LEAVE_TIMES)
+
+    def _tell_to_leave(self, times: int) -> None:
+        """More than once, because a signal can come between a look for one and a read(2), which goes on."""
+        os.killpg(0, signals.LEAVE)
+        if times > 1:
+            self._timers.set("leave", _REMINDER, lambda: self._tell_to_leave(times - 1))
 
     def _drain(self) -> None:
         if not self._is_draining:

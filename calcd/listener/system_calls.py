@@ -36,7 +36,7 @@ def _is_without(argument: int, bit: int) -> Arg:
 
 
 _PROT_EXEC = 4  # mmap(2)
-_PR_SET_SECCOMP = 22  # prctl(2)
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP = 1, 22  # prctl(2)
 _FORK = signal.SIGCHLD | 0x0100_0000 | 0x0020_0000  # and CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID: glibc's
 
 # Where an architecture lacks one of them, another of them stands for it.
@@ -78,6 +78,7 @@ LISTENER: tuple[Call, ...] = (
     ("set_robust_list",),  # in the child of a fork: glibc
     ("rt_sigprocmask",),  # likewise: it lets SIGTERM through
     ("prctl", _is(0, _PR_SET_SECCOMP)),  # likewise: it puts a handler's filter in force
+    ("prctl", _is(0, _PR_SET_PDEATHSIG)),  # likewise: it has the kernel tell it when the listener dies
     ("wait4",),
     ("kill",),  # SIGTERM to handlers that are to drain, SIGKILL when their time is over
     ("epoll_ctl",),

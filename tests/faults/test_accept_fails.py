@@ -13,6 +13,9 @@ from support.strace import injected
 
 from calcd.protocol.classic import Operation
 
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
+
 WAITS = r"new connections wait: accept failed: {} \(times: (\d+)\); open ones are served, .* Raise .*"
 REASONS = {
     "EMFILE": "Too many open files",

@@ -16,6 +16,9 @@ from support.processes import of_session, wait_for
 
 from calcd.protocol.classic import Operation, encode_request
 
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
+
 REQUEST = encode_request(Operation.ADD, 20, 22)
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: close(2) sends a reset, socket(7)
 LOST = r"connection \d+ from \S+ ended after [\d.]+ s: (connection lost|truncated frame); .*"

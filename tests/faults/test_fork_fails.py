@@ -12,6 +12,9 @@ from support.strace import injected
 
 from calcd.protocol.classic import Operation
 
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
+
 REASONS = {"EAGAIN": "Resource temporarily unavailable", "ENOMEM": "Cannot allocate memory"}
 
 FORKS = ("clone", "clone3", "fork", "vfork")

@@ -18,6 +18,9 @@ from support.processes import Process, wait_for
 
 from calcd.protocol.classic import REPLY, Operation, encode_request
 
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
+
 REQUEST = encode_request(Operation.ADD, 20, 22)
 OPENED = r"connection \d+ from \S+ opened, handler (\d+)"
 DIED = r"connection (\d+) .* its handler \d+ died: killed by signal (\d+)( \(\w+\))?[;:,] .*"

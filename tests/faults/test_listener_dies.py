@@ -18,6 +18,9 @@ from support.strace import injected
 from calcd.listener import events
 from calcd.protocol.classic import Operation, encode_request
 
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
+
 HANGS = r"the listener \d+ has not answered for (\S+), and is killed: .*"
 DIED = r"the listener \d+ died: killed by signal 9 \(SIGKILL\); .*"
 FAILED = r"no new listener: the new listener ended before it was ready, exit status 3: .*; .* in (\S+) s"

@@ -17,6 +17,9 @@ from support.processes import Process, users_of, wait_for
 
 from calcd.protocol.classic import Operation, encode_request
 
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
+
 # Milliseconds, beyond what each takes on an idle machine (150 and 60); a few of them, others each time.
 OF_A_START = range(240)
 OF_A_RELOAD = range(90)

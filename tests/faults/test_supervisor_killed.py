@@ -6,11 +6,15 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
 from support.clients import Clients
 from support.daemon import Calcd, ask, receive
 from support.processes import of_session, wait_for
 
 from calcd.protocol.classic import Operation, encode_request
+
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
 
 REQUEST = encode_request(Operation.ADD, 20, 22)
 

@@ -6,9 +6,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from support.daemon import Calcd, ask, receive
 
 from calcd.protocol.classic import Operation, encode_request
+
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
 
 ADD = Operation.ADD
 QUESTION = encode_request(ADD, 20, 22)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.daemon import Calcd, ask, receive
+from support.daemon import ON_DEMAND, Calcd, ask, receive
 from support.processes import Process
 
 from calcd.protocol.classic import Operation, encode_request
@@ -21,12 +21,12 @@ WAITS = r"new connections wait: fork failed: Resource temporarily unavailable \(
 def calcd(folder: Path, request: pytest.FixtureRequest) -> Iterator[Calcd]:
     """As a plain user: root has no such limit."""
     if os.geteuid():
-        daemon = Calcd(folder)
+        daemon = Calcd(folder, handlers=ON_DEMAND)
     else:
         tree: Path = request.getfixturevalue("nobodys_folder")
         (tree / "run").mkdir()
         os.chown(tree / "run", tree.stat().st_uid, tree.stat().st_gid)
-        daemon = Calcd(tree / "run", "--user", "nobody", tree=tree)
+        daemon = Calcd(tree / "run", "--user", "nobody", tree=tree, handlers=ON_DEMAND)
     with daemon:
         daemon.expected.append(WAITS)
         yield daemon

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from support.daemon import Calcd, ask
+from support.daemon import ON_DEMAND, Calcd, ask
 from support.processes import wait_for
 
 from calcd.protocol.classic import Operation
@@ -14,7 +14,7 @@ QUIT = r"connection \d+ .* ended after .* s: closed by client; requests: 1, .*"
 
 
 def test_one_signal_that_stands_for_many_handlers_leaves_none_unnoticed(tmp_path: Path) -> None:
-    with Calcd(tmp_path) as calcd, calcd.connect() as staying:
+    with Calcd(tmp_path, handlers=ON_DEMAND) as calcd, calcd.connect() as staying:
         calcd.expected.append(DIED)
         assert ask(staying, Operation.ADD, 1, 1) == 2
         others = [calcd.connect() for _ in range(10)]

@@ -5,10 +5,14 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
 from support.daemon import Calcd, ask
 from support.processes import wait_for
 
 from calcd.protocol.classic import Operation
+
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
 
 ADD = Operation.ADD
 
@@ -97,7 +101,7 @@ def test_a_bad_file_keeps_the_old_settings_and_is_reported(tmp_path: Path) -> No
         calcd.config.write_text("[calcd]\nDrianTime=1s\n")
         result = calcd.reload()
         assert result.returncode == 78
-        assert f"{calcd.config}:2: unknown setting 'DrianTime': the nearest is 'DrainTime'" in result.stderr
+        assert "/calcd.conf:2: unknown setting 'DrianTime': the nearest is 'DrainTime'" in result.stderr
         calcd.signal(signal.SIGHUP)
         calcd.wait_for_log("reload failed, .*")
         assert ask(connection, ADD, 1, 1) == 2

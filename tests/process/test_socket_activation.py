@@ -7,10 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from support import activate
 from support.daemon import Calcd, ask, receive
 
 from calcd.protocol.classic import Operation, encode_request
+
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
 
 ADD = Operation.ADD
 

@@ -11,6 +11,9 @@ from support.processes import wait_for
 
 from calcd.protocol.classic import Operation, encode_request
 
+# Whatever holds here holds however handlers are run.
+pytestmark = pytest.mark.usefixtures("every_mode")
+
 ADD = Operation.ADD
 
 

@@ -24,15 +24,15 @@ AS_CALLER = () if os.geteuid() else ("--user", "root")
 # A prefix for Calcd: whoever runs the tests, without root's rights if that is root.
 WITHOUT_RIGHTS = () if os.geteuid() else ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 
-# How handlers are run, where a test does not say it itself. The same tests are run under each of them:
-# CALCD_HANDLERS=reused pytest tests/process
-REGIMES = {
-    "": "",  # as shipped
-    "on-demand": "SpareHandlers=0",
-    "reused": "ConnectionsPerHandler=infinity",
-    "replaced": "SpareHandlers=1\nConnectionsPerHandler=2",
+# How handlers are run: the tests of what must hold in every mode are run in each (fixture every_mode).
+MODES = {
+    "as shipped": "",
+    "on demand": "SpareHandlers=0",
+    # So that they are used again, and replaced.
+    "reused": "SpareHandlers=2\nConnectionsPerHandler=3",
 }
-REGIME = os.environ.get("CALCD_HANDLERS", "")
+ON_DEMAND = MODES["on demand"]
+REUSED = MODES["reused"]
 
 # What calcd logs when all is well; a test that provokes more says so in Calcd.expected.
 _ORDINARY = (
@@ -52,8 +52,11 @@ class Calcd:
     foreground, and stopped at the end, when nothing may be left of it.
 
     prefix is a command that runs another in its own place, such as env or nohup; pass_fds are the file
-    descriptors to leave to calcd; tree is the folder that calcd is imported from.
+    descriptors to leave to calcd; tree is the folder that calcd is imported from; handlers are the settings
+    of how handlers are run.
     """
+
+    mode = ""  # one of MODES, for who does not say otherwise
 
     def __init__(
         self,
@@ -66,15 +69,14 @@ class Calcd:
         pass_fds: Sequence[int] = (),
         foreground: bool = False,
         tree: Path = TREE,
+        handlers: str | None = None,
     ) -> None:
         self.folder = folder
         self.pidfile = pidfile or folder / "calcd.pid"
         self.config = folder / "calcd.conf"
         self.config.touch()
-        if REGIME:
-            drop_ins = folder / "calcd.conf.d"
-            drop_ins.mkdir()
-            (drop_ins / "handlers.conf").write_text(f"[calcd]\n{REGIMES[REGIME]}\n")
+        self.handlers_are = self.mode if handlers is None else handlers
+        config = self._with_drop_in(self.handlers_are) if self.handlers_are else self.config
         self.expected: list[str] = []  # regular expressions for log lines beyond the ordinary
         self.log_file = folder / "log"
         self.log_file.touch()
@@ -84,11 +86,22 @@ class Calcd:
         self._pass_fds = pass_fds
         self._foreground = foreground
         self._options = [
-            *("--config", str(self.config), "--pidfile", str(self.pidfile), "--log-target", "stderr"),
+            *("--config", str(config), "--pidfile", str(self.pidfile), "--log-target", "stderr"),
             *AS_CALLER,
             *(word for address in listen for word in ("--listen", address)),
             *options,
         ]
+
+    def _with_drop_in(self, settings: str) -> Path:
+        """Another name for the configuration file, with a drop-in beside it: the folder stays as it is."""
+        names = Path(f"{self.folder}.settings")
+        drop_ins = names / "calcd.conf.d"
+        drop_ins.mkdir(parents=True, exist_ok=True)
+        (drop_ins / "handlers.conf").write_text(f"[calcd]\n{settings}\n")
+        name = names / "calcd.conf"
+        name.unlink(missing_ok=True)
+        name.symlink_to(self.config)
+        return name
 
     def command(self, *options: str) -> list[str]:
         """What starts calcd, in the folder that it is imported from."""
@@ -172,6 +185,8 @@ class Calcd:
 
     @property
     def listener(self) -> Process:
+        """The one that serves, once those that were told to retire have gone."""
+        wait_for(lambda: len(self.listeners) == 1, f"one listener: {self.listeners}")
         (listener,) = self.listeners
         return listener
 
@@ -191,7 +206,7 @@ class Calcd:
         """TERM, and nothing is left of it: no process, no pidfile, no socket."""
         self.signal(signal.SIGTERM)
         self.wait_until_gone()
-        assert sorted(set(os.listdir(self.folder)) - {"calcd.conf.d"}) == ["calcd.conf", "log"]
+        assert sorted(os.listdir(self.folder)) == ["calcd.conf", "log"]
 
     def wait_until_gone(self) -> None:
         wait_for(self._is_gone, f"the end of {of_session(self.session)}; log: {self.log()}")

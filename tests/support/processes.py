@@ -77,6 +77,12 @@ class Process:
                 files[int(entry.name)] = os.readlink(entry)
         return files
 
+    def may_write(self, fd: int) -> bool:
+        """Whether a file is open for that: proc_pid_fdinfo(5)."""
+        lines = Path(f"/proc/{self.pid}/fdinfo/{fd}").read_text().splitlines()
+        flags = next(line.split()[1] for line in lines if line.startswith("flags:"))
+        return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
+
     def environment(self) -> dict[str, str]:
         """What its program was started with."""
         strings = Path(f"/proc/{self.pid}/environ").read_bytes().decode().split("\0")
