@@ -1,28 +1,53 @@
 """System calls that fail, in a process that runs: strace(1), "Tampering"."""
 
 import contextlib
+import os
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from support.processes import Process
 
 
-@contextlib.contextmanager
-def injected(process: Process, *faults: str) -> Iterator[None]:
+def injected(process: Process, *faults: str) -> AbstractContextManager[None]:
     """While it lasts, system calls fail as strace's -e inject= says, such as accept4:error=EMFILE. Children
     that the process forks meanwhile are left alone."""
-    options = [word for fault in faults for word in ("-e", f"inject={fault}")]
+    return _injected([process], [], faults)
+
+
+@contextlib.contextmanager
+def injected_in_handlers(listener: Process, *faults: str) -> Iterator[None]:
+    """The same for a listener, its handlers, and those that it forks meanwhile."""
+    os.kill(listener.pid, signal.SIGSTOP)  # so that none is forked between these two
+    try:
+        processes = [listener, *listener.children()]
+        with _injected(processes, ["-f"], faults):
+            os.kill(listener.pid, signal.SIGCONT)
+            yield
+    finally:
+        os.kill(listener.pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def _injected(processes: Sequence[Process], options: Sequence[str], faults: Sequence[str]) -> Iterator[None]:
+    injections = [word for fault in faults for word in ("-e", f"inject={fault}")]
     calls = ",".join(fault.partition(":")[0] for fault in faults)
+    pids = [word for process in processes for word in ("-p", str(process.pid))]
     strace = subprocess.Popen(
-        ["strace", "-p", str(process.pid), "-o", "/dev/null", "-e", f"trace={calls}", *options],
+        ["strace", *options, *pids, "-o", "/dev/null", "-e", f"trace={calls}", *injections],
         stderr=subprocess.PIPE,
         text=True,
     )
     assert strace.stderr is not None
     try:
-        attached = strace.stderr.readline()
-        assert attached == f"strace: Process {process.pid} attached\n", attached
+        for process in processes:
+            line = strace.stderr.readline()
+            attached = line == f"strace: Process {process.pid} attached\n"
+            # A handler may have ended.
+            assert attached or (process != processes[0] and str(process.pid) in line), line
+        # What it says of those that come has room in the pipe.
         yield
     finally:
-        strace.terminate()  # it lets go of the process first
+        strace.terminate()  # it lets go of the processes first
         strace.communicate()
