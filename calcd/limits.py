@@ -50,5 +50,6 @@ class Limits:
         for name in self.NAMES:
             setattr(self, name, float(given[name]))
 
-
-NO_LIMITS = Limits(dict.fromkeys(Limits.NAMES, math.inf))
+    def of(self, *names: str) -> Limits:
+        """These of the limits, and no others."""
+        return Limits(dict.fromkeys(self.NAMES, math.inf) | {name: getattr(self, name) for name in names})

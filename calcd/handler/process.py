@@ -254,7 +254,8 @@ def rehearse(title: Title, limits: Limits, sources: Sources) -> None:
         questions=-1,
         title=title,
         inherited=(),
-        limits=limits,
+        # Those that change which way it goes, and none that a client could reach.
+        limits=limits.of("connections_per_handler", "max_connections_per_source", "max_rate_per_source"),
         sources=sources,
         own_filter=Filter(b""),
     )

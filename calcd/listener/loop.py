@@ -195,6 +195,7 @@ class Listener:
             self._reached(FULL, "", affected=0)
 
     def _connections_wait(self) -> None:
+        self._take_reports()  # one that has just ended may have left a handler that waits
         if self._may_fork():
             self._fork(self._pool.missing(self._admission.room(), is_wanted=True))
 

@@ -31,7 +31,9 @@ IGNORED = {
     *(signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH),
 }
 STOPPING = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
-HARMLESS = IGNORED | STOPPING
+# What the listener tells its handlers by.
+LISTENERS = {s for s in signal.valid_signals() if signal.SIGRTMIN <= s <= signal.SIGRTMIN + 2}
+HARMLESS = IGNORED | STOPPING | LISTENERS
 LETHAL = signal.valid_signals() - HARMLESS - {signal.SIGTERM}
 
 

@@ -92,6 +92,11 @@ class Calcd:
             *options,
         ]
 
+    @property
+    def spare(self) -> int:
+        """SpareHandlers="""
+        return int(dict(re.findall(r"(\w+)=(\d+)", self.handlers_are)).get("SpareHandlers", 8))
+
     def _with_drop_in(self, settings: str) -> Path:
         """Another name for the configuration file, with a drop-in beside it: the folder stays as it is."""
         names = Path(f"{self.folder}.settings")
