@@ -26,3 +26,14 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def every_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that uses it is run with handlers of each kind."""
     monkeypatch.setattr(Calcd, "mode", MODES[request.param])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that is long is run in one mode."""
+
+    def is_wanted(item: pytest.Item) -> bool:
+        call = getattr(item, "callspec", None)
+        is_as_shipped = call is None or not MODES[call.params.get("every_mode", "as shipped")]
+        return is_as_shipped or item.get_closest_marker("long") is None
+
+    items[:] = [item for item in items if is_wanted(item)]

@@ -63,6 +63,7 @@ def test_who_is_connected_is_served_and_who_connects_waits(tmp_path: Path, error
         assert calcd.listener.pid == listener.pid
 
 
+@pytest.mark.long
 def test_what_lasts_is_logged_every_ten_seconds_with_a_count(tmp_path: Path) -> None:
     waits = WAITS.format(REASONS["ENFILE"])
     with Calcd(tmp_path) as calcd, Clients(calcd.address) as clients:

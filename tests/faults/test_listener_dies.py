@@ -54,6 +54,7 @@ def kill_listener(calcd: Calcd) -> None:
     calcd.wait_for_log(DIED)
 
 
+@pytest.mark.long
 def test_one_that_is_stopped_is_replaced_and_nobody_is_disconnected(folder: Path) -> None:
     with Calcd(folder) as calcd, Clients(calcd.address, spare=1) as clients:
         calcd.expected += [HANGS, DIED, REPORT_LOST]
@@ -109,6 +110,7 @@ def supervisors_end(supervisor: Process) -> socket.socket:
     raise AssertionError("no such socket")
 
 
+@pytest.mark.long
 def test_a_new_one_that_hangs_fails_the_reload_and_the_old_one_serves_on(folder: Path, tree: Tree) -> None:
     with Calcd(folder, tree=tree.folder) as calcd, Clients(calcd.address) as clients:
         calcd.expected += [HANGS, "reload failed, the old settings stay in force: the new listener ended .*"]

@@ -84,6 +84,7 @@ def test_who_is_idle_between_requests_is_cut_off(folder: Path) -> None:
         assert seconds >= 0.2
 
 
+@pytest.mark.long
 def test_who_is_busy_is_not_cut_off_for_being_idle(folder: Path) -> None:
     """Also when the shortest deadline, which the kernel keeps, comes and goes in between."""
     with calcd_with(folder, "IdleTimeout=2s\nFrameTimeout=100ms") as calcd:

@@ -153,6 +153,7 @@ def test_a_source_has_no_more_connections_than_its_limit(folder: Path) -> None:
         assert len([line for line in calcd.log() if "opened, handler" in line]) == 4, "no fork for the others"
 
 
+@pytest.mark.long
 def test_a_source_that_keeps_to_its_limit_again_is_said_to(folder: Path) -> None:
     with calcd_with(folder, "MaxConnectionsPerSource=1\nExemptSources=") as calcd:
         with calcd.connect() as first:
