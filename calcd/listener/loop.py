@@ -143,10 +143,12 @@ class Listener:
         self._watch(self._questions, self._take_questions)
         self._tell(events.ready())
         poll, sources, timers = self._epoll.poll, self._sources, self._timers
-        while not self._has_left or len(self._pool) or self._unsent:
+        while True:
             self._provide()
             if self._unsent and self._wanted == EPOLLIN:  # else epoll tells when there is room again
                 self._send_unsent()
+            if self._has_left and not len(self._pool) and not self._unsent:
+                return
             timeout = timers.timeout()
             for fd, _ in poll(timeout, _EVENTS):
                 if fd in sources:  # still: one of the events before may have ended this one
