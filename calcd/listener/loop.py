@@ -66,8 +66,8 @@ _BACKLOG_INTERVAL = 0.01
 _EVENTS = 16
 # The most that a listen(2) of calcd's lets wait: Backlog=.
 _MAX_BACKLOG = 65_535
-# Events that the supervisor has not taken yet; with more than that, handlers wait for it. So their
-# memory is bounded (to about 20 MB) and none is ever dropped.
+# Events that the supervisor has not taken yet; with more than that, handlers are neither forked nor listened
+# to, and those that report wait. So their memory is bounded (to about 20 MB) and none is ever dropped.
 _MAX_UNSENT = 100_000
 
 
@@ -139,7 +139,7 @@ class Listener:
         self._supervisor.setblocking(False)
         self._watch(self._signals, self._take_signals)
         self._watch(self._supervisor.fileno(), self._take_commands)
-        self._watch(self._reports, self._take_reports)
+        self._watch_reports()
         self._watch(self._questions, self._take_questions)
         self._tell(events.ready())
         poll, sources, timers = self._epoll.poll, self._sources, self._timers
@@ -251,22 +251,28 @@ class Listener:
 
     # What handlers tell ---------------------------------------------------------------------------
 
-    def _take_reports(self) -> None:
+    def _look_at_reports(self) -> None:
         """
         1.  Under load each connection would wake this process twice; what has come meanwhile is read at a
             fraction of the price, as long as connections find a handler that waits, and the pipe has room.
         2.  Where handlers are not used again, the end of each wakes it anyhow.
         """
-        records = 0
-        for record, fields in report.read(self._reports):
-            self._take(record, fields)
-            records += 1
-        if self._pool.idle > 0 and records < report.CAPACITY // 2 and not self._timers.is_set("reports"):
+        is_ahead = len(self._unsent) > _MAX_UNSENT
+        records = 0 if is_ahead else self._take_reports()
+        if is_ahead or (self._pool.idle > 0 and records < report.CAPACITY // 2):
             self._ignore(self._reports)
             self._timers.set("reports", _REPORTS_INTERVAL, self._watch_reports)
 
     def _watch_reports(self) -> None:
-        self._watch(self._reports, self._take_reports)
+        self._watch(self._reports, self._look_at_reports)
+
+    def _take_reports(self) -> int:
+        """Returns how many there were."""
+        records = 0
+        for record, fields in report.read(self._reports):
+            self._take(record, fields)
+            records += 1
+        return records
 
     def _take_questions(self) -> None:
         os.eventfd_read(self._questions)

@@ -78,8 +78,10 @@ def connect(calcd: Calcd, stage: Stage, number: int) -> tuple[list[socket.socket
     """So many connections and their handlers. A Unix socket is soon full; TCP's takes some megabytes."""
     first = len(calcd.wait_for_log(OPENED, times=0))
     server = str(calcd.folder.parent / "socket") if stage is while_sending else calcd.address
-    connections = [clients.connect(server) for _ in range(number)]
-    opened = calcd.wait_for_log(OPENED, times=first + number)
+    connections = []
+    for count in range(1, number + 1):  # one by one: handlers that wait accept in any order
+        connections.append(clients.connect(server))
+        opened = calcd.wait_for_log(OPENED, times=first + count)
     return connections, [Process(int(line[1])) for line in opened[first:]]
 
 
