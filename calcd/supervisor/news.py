@@ -71,7 +71,7 @@ Event = Ready | Alive | Accepted | Ended | Died | Lost | Trouble | Limit | Uncon
 def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
     """None for a report that handlers make and that is none of the supervisor's business, or that makes no
     sense. Raises ValueError or struct.error for what calcd.listener.events does not make."""
-    kind = event[0]
+    (kind,) = event[:1]
     if kind in (events.ACCEPTED, events.ENDED, report.FAILED):
         return decode_report(report.decode(event))
     if kind == events.DIED:

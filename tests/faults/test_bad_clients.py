@@ -57,7 +57,7 @@ def test_a_flood_of_connections_that_close_at_once_costs_nothing_in_the_end(tmp_
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         wait_until_all_ended(calcd)
         assert connections_in(calcd, "opened") == list(range(1, len(connections_in(calcd, "opened")) + 1))
-        wait_for(lambda: len(of_session(calcd.session)) == 2 + calcd.spare, "as many processes as before")
+        wait_for(lambda: len(of_session(calcd.session)) <= 2 + calcd.spare, "no more processes than before")
         assert {process.pid: process.files() for process in (calcd.supervisor, calcd.listener)} == files
 
 

@@ -11,6 +11,7 @@ from calcd.supervisor import messages
 from calcd.supervisor.messages import Message
 
 SUPERVISOR, LISTENER, HANDLER = "calcd: supervisor", "calcd: listener", "calcd: serving "
+SPARE_HANDLER = "calcd: waiting for a connection"
 PIDFILE = "/run/calcd/calcd.pid"
 # What systemd says when calcd fails to start, and when its main process dies.
 FAILED_START = (r"calcd.service: Failed with result 'exit-code'.", r"Failed to start calcd.service - .*")

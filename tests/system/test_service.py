@@ -5,7 +5,16 @@ import re
 import pytest
 from support.processes import wait_for
 from system.machine import SUITES, CommandError
-from system.service import FAILED_START, HANDLER, LISTENER, MAIN_DIED, PIDFILE, SUPERVISOR, Service
+from system.service import (
+    FAILED_START,
+    HANDLER,
+    LISTENER,
+    MAIN_DIED,
+    PIDFILE,
+    SPARE_HANDLER,
+    SUPERVISOR,
+    Service,
+)
 
 from calcd.supervisor import messages
 
@@ -28,7 +37,8 @@ def test_ps_shows_which_process_is_which_and_whom_a_handler_serves(service: Serv
     client = talk.read_line().split()[3]
     wait_for(lambda: service.processes(HANDLER), "a handler")
     titles = [process.title for process in service.processes()]
-    assert sorted(titles) == [LISTENER, f"{HANDLER}{client}", SUPERVISOR]
+    assert {*titles} == {LISTENER, f"{HANDLER}{client}", SPARE_HANDLER, SUPERVISOR}
+    assert len(titles) - titles.count(SPARE_HANDLER) == 3
     assert service.pid(SUPERVISOR) == int(service.show("MainPID"))
     assert service.machine.output(f"cat {PIDFILE}") == service.show("MainPID")
 

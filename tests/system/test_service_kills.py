@@ -87,6 +87,8 @@ def test_a_stopped_listener_is_replaced_before_the_watchdog_restarts_all(service
     service.machine.run(f"kill -STOP {listener}")
     assert service.answer() == "5"
     assert talk.finish() == "4\n"
+    wait_for(lambda: service.logged(messages.LISTENER_DIED), "the end of the listener")
+    assert service.answer() == "5"
     assert (service.pid(SUPERVISOR), service.show("NRestarts")) == (supervisor, "0")
     assert service.pid(LISTENER) != listener
     assert len(service.logged(messages.LISTENER_HANGS)) == len(service.logged(messages.LISTENER_DIED)) == 1
