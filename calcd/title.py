@@ -7,6 +7,7 @@ cut, because what follows are the environment's strings, still in use.
 """
 
 import ctypes
+from struct import Struct
 
 
 class Title:
@@ -19,16 +20,10 @@ class Title:
             # The second field, a name in parentheses, may hold spaces; the third stands after it.
             fields = stat.read().rpartition(b") ")[2].split()
         start, end = int(fields[48 - 3]), int(fields[49 - 3])
-        self._room = end - start
-        self._shown = self._room - 1  # bytes
-        self._arguments = (ctypes.c_char * self._room).from_address(start)
+        # Cut, or filled up with NULs; the last byte stays one.
+        self._write = Struct(f"{end - start - 1}s").pack_into
+        self._arguments = memoryview((ctypes.c_char * (end - start)).from_address(start))
 
     def set(self, text: bytes) -> None:
         """Shows text from now on. It may hold no NUL."""
-        length = len(text)
-        if length < self._shown:
-            text = text.ljust(self._shown, b"\0")
-        elif length >= self._room:
-            text = text[: self._room - 1]
-        self._arguments.raw = text
-        self._shown = length
+        self._write(self._arguments, 0, text)

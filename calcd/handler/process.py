@@ -8,7 +8,7 @@ import os
 import sys
 from _signal import ITIMER_REAL, setitimer
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
-from os import close, getpid, write
+from os import EX_OK, EX_SOFTWARE, _exit, close, getpid, write
 from resource import RLIM_INFINITY, RLIMIT_CPU, RLIMIT_DATA, getrlimit, setrlimit
 from time import monotonic_ns, process_time, sleep
 
@@ -20,6 +20,7 @@ from calcd.handler.report import ACCEPTED, ENDED, EXIT_NO_MEMORY, FAILED, accept
 from calcd.handler.session import Session
 from calcd.handler.sources import Sources
 from calcd.protocol.answers import QUIT, REQUEST
+from calcd.signals import unblock_in_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,25 +125,29 @@ class Handler:
         It leaves by os._exit: an ordinary end of the interpreter costs 2 to 7 ms and would run what the
         listener has registered for its own end.
         """
-        status = os.EX_SOFTWARE
+        status = EX_SOFTWARE
         try:
-            for fd in self._inherited:
-                close(fd)
-            if self._left > 1:
-                self._be_told_to_leave()
-            signals.unblock_in_handler()
-            self._title.set(_IDLE)
-            while self._left:
-                self._serve_next()
-            status = os.EX_OK
+            unblock_in_handler()
+            self._serve()
+            status = EX_OK
         except Leave:
-            status = os.EX_OK
+            status = EX_OK
         except MemoryError:
-            os._exit(EXIT_NO_MEMORY)
+            _exit(EXIT_NO_MEMORY)
         finally:
-            if status != os.EX_OK:
+            if status != EX_OK:
                 _print_traceback(sys.exc_info()[1])
-            os._exit(status)
+            _exit(status)
+
+    def _serve(self) -> None:
+        """Raises Leave."""
+        for fd in self._inherited:
+            close(fd)
+        if self._left > 1:
+            self._be_told_to_leave()
+        self._title.set(_IDLE)
+        while self._left:
+            self._serve_next()
 
     def _serve_next(self) -> None:
         """Waits for a connection, and serves it if it is admitted; raises Leave."""
@@ -255,7 +260,7 @@ def rehearse(title: Title, limits: Limits, sources: Sources) -> None:
         title=title,
         inherited=(),
         # Those that change which way it goes, and none that a client could reach.
-        limits=limits.of("connections_per_handler", "max_connections_per_source", "max_rate_per_source"),
+        limits=limits.of("max_connections_per_source", "max_rate_per_source"),
         sources=sources,
         own_filter=Filter(b""),
     )
@@ -265,8 +270,8 @@ def rehearse(title: Title, limits: Limits, sources: Sources) -> None:
         client.connect(listening.getsockname())
         for oper in range(QUIT + 1):
             client.send(REQUEST.pack(oper, 6, 7))
-        handler._serve_next()
-        handler._left = limits.connections_per_handler
+        handler._left = 1  # what another connection takes, a handler that gets one rehearses itself
+        handler._serve()
         host_and_name(-1, ("127.0.0.1", 7070))  # a Unix socket has other names
         client.close()
     acceptor.close()

@@ -144,9 +144,9 @@ class Listener:
         self._tell(events.ready())
         poll, sources, timers = self._epoll.poll, self._sources, self._timers
         while True:
+            self._flush()
             self._provide()
-            if self._unsent and self._wanted == EPOLLIN:  # else epoll tells when there is room again
-                self._send_unsent()
+            self._flush()
             if self._has_left and not len(self._pool) and not self._unsent:
                 return
             timeout = timers.timeout()
@@ -198,6 +198,7 @@ class Listener:
 
     def _connections_wait(self) -> None:
         self._take_reports()  # one that has just ended may have left a handler that waits
+        self._flush()
         if self._may_fork():
             self._fork(self._pool.missing(self._admission.room(), is_wanted=True))
 
@@ -390,6 +391,12 @@ class Listener:
         """What the supervisor can't take now is kept for later: nobody waits for it."""
         if not self._is_alone:
             self._unsent.append(event)
+
+    def _flush(self) -> None:
+        """Before anything that takes long, as a fork does: what this process has heard and not told yet, is
+        lost with it when it is killed."""
+        if self._unsent and self._wanted == EPOLLIN:  # else epoll tells when there is room again
+            self._send_unsent()
 
     def _send_unsent(self) -> None:
         sent = 0

@@ -330,7 +330,7 @@ class Supervisor:
 
     def _take_event_of_handler(self, listener: ListenerProcess, event: Event) -> None:
         match event:
-            case Accepted(handler, peer):
+            case Accepted(handler, peer) if handler not in listener.sessions:
                 session = listener.sessions[handler] = self._accounts.opened(peer, handler)
                 self._count_elsewhere(listener, session, 1)
                 self._tell_status_soon()

@@ -16,6 +16,9 @@ _HANDLER = str(BUILD / "handler")
 # All connections that a load has open at a time, and then some; the defaults are 20 to 40.
 _MANY = "4096"
 
+_QUIET = "LogConnections=errors"
+_REUSED = "ConnectionsPerHandler=infinity"
+
 
 class Server(NamedTuple):
     name: str
@@ -25,10 +28,10 @@ class Server(NamedTuple):
     package: str | None = None  # of Debian
 
 
-def _calcd(log: str) -> Callable[[str, int, Path], Sequence[str | Path]]:
+def _calcd(*settings: str) -> Callable[[str, int, Path], Sequence[str | Path]]:
     def command(_program: str, port: int, folder: Path) -> Sequence[str | Path]:
         config = folder / "calcd.conf"
-        config.write_text(f"[calcd]\nLogConnections={log}\nPidFile=\n")
+        config.write_text("\n".join(["[calcd]", *settings, "PidFile=", ""]))
         options = ["--foreground", "--log-target", "stderr", "--listen", f"127.0.0.1:{port}"]
         return [PYTHON, "-m", "calcd", "--config", config, *options]
 
@@ -55,8 +58,11 @@ BASELINE = Server(
 
 SERVERS = (
     BASELINE,
-    Server("calcd", "as shipped, LogConnections=errors", _calcd("errors")),
-    Server("calcd log-all", "as shipped, LogConnections=all, to a file", _calcd("all")),
+    Server("calcd", f"as shipped, but {_QUIET}", _calcd(_QUIET)),
+    Server("calcd log-all", "as shipped, which logs every connection, to a file", _calcd()),
+    Server("calcd on demand", f"SpareHandlers=0 {_QUIET}", _calcd("SpareHandlers=0", _QUIET)),
+    Server("calcd reused", f"{_REUSED} {_QUIET}", _calcd(_REUSED, _QUIET)),
+    Server("calcd reused log-all", f"{_REUSED}, which logs every connection, to a file", _calcd(_REUSED)),
     Server(
         "ForkingTCPServer",
         "Python's socketserver, forking_server.py",

@@ -106,6 +106,7 @@ def test_the_limit_holds_for_the_handlers_of_a_killed_listener_too(folder: Path)
         calcd.expected.append("the listener .* died: .*")
         first, second = calcd.connect(), calcd.connect()
         assert ask(first, ADD, 1, 1) == ask(second, ADD, 1, 1) == 2
+        calcd.wait_for_log(FULL)
         os.kill(calcd.listener.pid, signal.SIGKILL)
         waiting = calcd.connect()
         waiting.sendall(QUESTION)

@@ -27,12 +27,11 @@ WITHOUT_RIGHTS = () if os.geteuid() else ("setpriv", "--bounding-set=-all", "--i
 # How handlers are run: the tests of what must hold in every mode are run in each (fixture every_mode).
 MODES = {
     "as shipped": "",
-    "on demand": "SpareHandlers=0",
-    # So that they are used again, and replaced.
-    "reused": "SpareHandlers=2\nConnectionsPerHandler=3",
+    # The other way of each kind, and so that handlers are used again, and replaced.
+    "on demand and reused": "SpareHandlers=0\nConnectionsPerHandler=3",
 }
-ON_DEMAND = MODES["on demand"]
-REUSED = MODES["reused"]
+ON_DEMAND = "SpareHandlers=0"
+REUSED = "SpareHandlers=2\nConnectionsPerHandler=3"
 
 # What calcd logs when all is well; a test that provokes more says so in Calcd.expected.
 _ORDINARY = (
