@@ -222,8 +222,9 @@ class Config:
             format=str,
             default="8",
             reloadable=True,
-            help="How many handlers to fork ahead, so that a new connection need not wait for its own. With "
-            "0, a handler is forked when a connection waits for it.",
+            help="How many handlers to fork ahead, so that a new connection need not wait for its own; when "
+            "half of them are taken, others follow. With 0, a handler is forked when a connection waits for "
+            "it.",
         )
     )
     connections_per_handler: float = row(
