@@ -136,9 +136,10 @@ lint:
 	ruff format --check calcd packaging tests
 	mypy --python-executable $(PYTHON)
 
-# tests/faults needs root, for strace, rlimits and namespaces of its own.
+# tests/faults needs root, for strace, rlimits and namespaces of its own. Two processes (pytest-xdist), because most
+# tests wait for other processes most of the time.
 test:
-	$(PYTHON) -W error -m pytest tests/unit tests/process
+	$(PYTHON) -W error -m pytest -n 2 tests/unit tests/process
 
 # What the tests' programs import.
 TESTS = PYTHONPATH=.:tests $(PYTHON) -W error
