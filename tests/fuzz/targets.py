@@ -70,7 +70,9 @@ def decoder(counts: Counts) -> Target:
         replies = []
         stop = None
         for at in range(0, len(frames), model.SIZE):
-            reply, stop = answers.answer(frames[at : at + model.SIZE])
+            frame = frames[at : at + model.SIZE]
+            reply, stop = answers.answer_one(frame)
+            assert answers.answer(frame) == (reply, stop)
             replies.append(reply)
             if stop is not None:
                 break

@@ -9,8 +9,7 @@ import pytest
 from support.c_programs import build
 from support.c_server import CServer
 from support.daemon import Calcd
-
-from calcd.arithmetic import INT_MAX, INT_MIN
+from support.integers import INT_MAX, INT_MIN
 
 EDGES = (INT_MIN, INT_MIN + 1, -65536, -7, -2, -1, 0, 1, 2, 7, 46341, 65536, INT_MAX - 1, INT_MAX)
 DIV = 3

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.c_programs import build
 from support.c_server import CServer
+from support.integers import INT_MAX, INT_MIN
 
-from calcd.arithmetic import INT_MAX, INT_MIN
 from calcd.client import Client
 from calcd.protocol import answers, classic
 from calcd.protocol.classic import Operation

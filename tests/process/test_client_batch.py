@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 from support import calc_client
 from support.c_server import CServer
-
-from calcd import arithmetic
+from support.integers import c_int
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def test_many_lines_are_answered_in_order(server: CServer) -> None:
     operands = [(numbers.randint(-(1 << 31), 0), numbers.randint(0, (1 << 31) - 1)) for _ in range(50_000)]
     ended = calc_client.run("--server", server.address, lines="".join(f"{a} - {b}\n" for a, b in operands))
     assert (ended.stderr, ended.returncode) == ("", 0)
-    assert list(map(int, ended.stdout.split())) == [arithmetic.sub(a, b) for a, b in operands]
+    assert list(map(int, ended.stdout.split())) == [c_int(a - b) for a, b in operands]
 
 
 def test_a_line_longer_than_any_buffer_is_one_bad_line(server: CServer) -> None:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.integers import INT_MAX, INT_MIN
 
-from calcd.arithmetic import INT_MAX, INT_MIN
 from calcd.protocol import answers, classic
 from calcd.protocol.classic import Operation
 

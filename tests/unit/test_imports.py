@@ -18,20 +18,19 @@ TOOLS = {"borrowed", "confinement", "limits", "signals", "timeouts", "timers", "
 # What each part may import of calcd, besides itself and calcd's version. Nothing imports upwards.
 MAY_IMPORT: dict[str, set[str]] = {
     "calcd": set(),
-    "arithmetic": set(),
     "config": {"values"},
     "values": set(),
     **{tool: set() for tool in TOOLS},
-    "protocol": {"arithmetic"},
+    "protocol": set(),
     "client": {"protocol"},
-    "handler": {"arithmetic", "protocol", *TOOLS},
-    "listener": {"arithmetic", "protocol", "handler", *TOOLS},
+    "handler": {"protocol", *TOOLS},
+    "listener": {"protocol", "handler", *TOOLS},
     "supervisor": {"config", "values", "protocol", "handler", "listener", *TOOLS},
     "__main__": {"supervisor"},
 }
 
 # What is in a process that forks for each connection.
-LEAN = {"calcd", "arithmetic", "protocol", "handler", "listener", *TOOLS}
+LEAN = {"calcd", "protocol", "handler", "listener", *TOOLS}
 
 # threading costs a fork 330 us, random 110 us, asyncio 1,065 us. The others bring one of these in, or are
 # slow to load for what they are.
@@ -57,7 +56,7 @@ MODULES = modules()
 
 
 def part_of(module: str) -> str:
-    """arithmetic for calcd.arithmetic, listener for calcd.listener.main; calcd for the package itself."""
+    """limits for calcd.limits, listener for calcd.listener.main; calcd for the package itself."""
     return module.partition(".")[2].partition(".")[0] or "calcd"
 
 
