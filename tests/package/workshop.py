@@ -10,7 +10,7 @@ WORKSHOP = Root(
     (
         *PACKAGES,
         *("build-essential", "debhelper", "dh-python", "pybuild-plugin-pyproject", "python3-setuptools"),
-        *("python3-wheel", "python3-venv", "git"),
+        *("python3-wheel", "python3-venv", "python3-pytest-xdist", "git"),
         *("lintian", "piuparts", "reprotest", "faketime", "sudo", "autopkgtest", "apt-utils"),
     )
 )
