@@ -70,6 +70,7 @@ class Acceptor:
     def interrupt(self) -> None:
         """Called by a signal's handler: raises Leave if that has interrupted the wait."""
         if self._is_waiting:
+            self._is_waiting = False  # once: the next signal may find the exception on its way
             raise Leave
 
     # In the listener ------------------------------------------------------------------------------

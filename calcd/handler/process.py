@@ -194,7 +194,10 @@ class Handler:
 
     def _is_admitted(self) -> bool:
         """Asks the listener. One that has died had accepted this connection, as it were."""
-        os.eventfd_write(self._questions, 1)
+        try:
+            os.eventfd_write(self._questions, 1)
+        except OSError:
+            pass  # _leave() has closed it, or another has filled it: the report is read a little later, then
         while (answer := signals.wait_for(signals.ANSWERS, _LOOK)) is None:
             if os.getppid() != self._listener:
                 return True
@@ -223,8 +226,9 @@ class Handler:
 
     def _accept_no_more(self) -> None:
         self._left = 0
-        while self._for_accepting:
-            close(self._for_accepting.pop())
+        files, self._for_accepting = self._for_accepting, []  # at once: _leave() may come at any time
+        for fd in files:
+            close(fd)
 
     def _failed(self, error: OSError) -> None:
         """accept(2) has failed."""

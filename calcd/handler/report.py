@@ -4,7 +4,7 @@ Each is written at once, so whoever has waited for a handler finds all of its re
 what strangers send, and one of them might get the better of it: so the pipe keeps what was written apart
 (O_DIRECT in pipe(2): a read gets one write's bytes), and what is no record is dropped, and never shifts or
 spoils the others'. What is left to such a handler is to report in another's name, which spoils a line of the
-log and the counters.
+log and the counters, or costs the other its connection.
 """
 
 from __future__ import annotations

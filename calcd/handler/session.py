@@ -8,8 +8,8 @@ The loop makes two system calls for a run of requests, read(2) and write(2), and
     started again (PEP 475), now under that timeout. No exception is thrown into the loop, so nothing
     that has been received can be lost.
 3.  The deadlines of a connection are receive and send timeouts as well, so the kernel keeps the time.
-    The listener has set the shortest of them before the fork (prepare()); when that is over, the handler
-    looks which deadline is next, and waits on for the rest of it.
+    The shortest of them is set before the first read, or by the listening socket (prepare()); when that is
+    over, the handler looks which deadline is next, and waits on for the rest of it.
 4.  A signal that arrives between Python's last look and the system call leaves that read waiting.
     The listener sends SIGTERM again while it drains, and the next one interrupts it.
 5.  It reads and writes the file descriptor itself. In a fresh handler each page of memory that is
@@ -93,7 +93,7 @@ class Session:
 
     def prepare(self, connection: int) -> None:
         """Sets the first deadlines of a connection, or of all those that a TCP socket accepts from now on.
-        Called by the listener: in a handler it would cost pages of memory."""
+        Of TCP's, called by the listener: in a handler it costs pages of memory."""
         receive, send = self._timevals
         limit_receive(connection, receive)
         limit_send(connection, send)

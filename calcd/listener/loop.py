@@ -8,8 +8,7 @@ What it imports, and what it touches between two forks, is what a connection cos
 1.  fork(2) copies the tables of all memory in use, and exit(2) takes them down again: 30 us for each MB.
     So nothing here imports enum (signal, socket, selectors, json), typing or collections.
 2.  A page that is written after a fork is a page fault, in the parent as well as in the child: 2 to 4 us.
-    So a connection is a file descriptor, and the sockets are those of _socket, the C module under
-    socket, whose accept makes an object of a dozen pages.
+    So the sockets are those of _socket, the C module under socket.
 """
 
 from __future__ import annotations
@@ -141,6 +140,8 @@ class Listener:
         self._watch(self._supervisor.fileno(), self._take_commands)
         self._watch_reports()
         self._watch(self._questions, self._take_questions)
+        while self._take_commands():  # how many connections others have: before there is a handler
+            pass
         self._tell(events.ready())
         poll, sources, timers = self._epoll.poll, self._sources, self._timers
         while True:
@@ -222,7 +223,7 @@ class Listener:
         self._sweep_later()
 
     def _sweep_later(self) -> None:
-        if not self._timers.is_set("sweep"):
+        if not (self._has_left or self._timers.is_set("sweep")):
             self._timers.set("sweep", _SWEEP, self._sweep)
 
     def _sweep(self) -> None:
@@ -276,17 +277,25 @@ class Listener:
         return records
 
     def _take_questions(self) -> None:
-        os.eventfd_read(self._questions)
+        try:
+            os.eventfd_read(self._questions)
+        except BlockingIOError:  # a handler that was taken over has read it
+            pass
         self._take_reports()
 
     def _take(self, record: bytes, fields: tuple[Any, ...]) -> None:
         kind, handler = fields[:2]
         if kind == report.FAILED:
             error = fields[2]
-            self._note_trouble(error, "gone" if error in CONNECTION_GONE else "accept")
+            if handler in self._pool.waiting and error in errno.errorcode:
+                self._note_trouble(error, "gone" if error in CONNECTION_GONE else "accept")
         elif kind == report.ACCEPTED:
-            if handler in self._pool.waiting and self._is_admitted(handler, *fields[2:]):
-                self._tell(record)
+            if handler in self._pool.waiting:
+                if self._is_admitted(handler, *fields[2:]):
+                    self._tell(record)
+            elif handler in self._pool.serving or handler in self._pool.leaving:
+                # It lies, or another has in its name: it would wait for an answer for ever.
+                os.kill(handler, signals.SIGKILL)
         elif handler in self._pool.serving:
             self._ended(handler, leaves=fields[2])
             self._tell(record)
@@ -361,22 +370,25 @@ class Listener:
 
     # The supervisor ---------------------------------------------------------------------------------
 
-    def _take_commands(self) -> None:
-        """Also sends what could not be sent before: called when the socket is readable or writable."""
+    def _take_commands(self) -> bool:
+        """Also sends what could not be sent before: called when the socket is readable or writable. Returns
+        whether there was a command."""
+        packet = b""
         try:
             packet = self._supervisor.recv(events.PACKET_SIZE)
         except BlockingIOError:
             pass
         except ConnectionResetError:
             self._go_on_alone()
-            return
+            return False
         else:
             if not packet:
                 self._go_on_alone()
-                return
+                return False
             command = packet[0]
             if command == events.PING:
                 self._tell(events.alive())
+                self._help_out()
             elif command == events.RETIRE:
                 self._leave(has_successor=bool(packet[1]))
             elif command == events.DRAIN:
@@ -386,6 +398,13 @@ class Listener:
                 self._admission.count(self._clients.of(host), difference)
         if self._wanted != EPOLLIN:
             self._send_unsent()
+        return bool(packet)
+
+    def _help_out(self) -> None:
+        """A connection may wait although handlers do: when somebody has stopped them."""
+        is_sure = self._may_fork() and self._admission.room() > self._pool.idle > 0
+        if is_sure and self._acceptor.has_waiting():
+            self._fork(1)
 
     def _tell(self, event: bytes) -> None:
         """What the supervisor can't take now is kept for later: nobody waits for it."""

@@ -50,8 +50,9 @@ HANDLER: tuple[Call, ...] = (
     ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, socket.SO_LINGER)),  # a reset, for who does not read
     ("getsockname",),  # Python, when it makes a socket object for one of the calls here
     ("getsockopt",),  # likewise
-    ("shutdown",),  # the first half of an orderly close
-    ("close",),  # the second; and what the listener has open
+    # The first half of an orderly close. The other one would close a listening socket for all, for good.
+    ("shutdown", _is(1, socket.SHUT_WR)),
+    ("close",),  # the second
     ("mmap", _is_without(2, _PROT_EXEC)),  # memory, of which none ever is code
     ("mremap",),  # memory that grows
     ("munmap",),

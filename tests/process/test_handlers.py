@@ -74,6 +74,17 @@ def test_a_handler_serves_as_many_connections_as_it_may_and_is_replaced(folder: 
         assert len(set(handlers)) < 9, "some serve more than one"
 
 
+def test_a_client_is_answered_although_all_that_wait_are_stopped(folder: Path) -> None:
+    with Calcd(folder, handlers="SpareHandlers=3") as calcd:
+        wait_for(lambda: len(waiting(calcd)) == 3, "three that wait")
+        stopped = waiting(calcd)
+        for process in stopped:
+            os.kill(process.pid, signal.SIGSTOP)
+        ask_once(calcd)
+        for process in stopped:
+            os.kill(process.pid, signal.SIGCONT)
+
+
 def test_there_are_more_while_they_are_needed_and_then_fewer(folder: Path) -> None:
     with Calcd(folder, handlers="SpareHandlers=1\nConnectionsPerHandler=infinity") as calcd:
         with contextlib.ExitStack() as connections:
