@@ -401,9 +401,10 @@ class Listener:
         return bool(packet)
 
     def _help_out(self) -> None:
-        """A connection may wait although handlers do: when somebody has stopped them."""
-        is_sure = self._may_fork() and self._admission.room() > self._pool.idle > 0
-        if is_sure and self._acceptor.has_waiting():
+        """A connection may wait although handlers do: when somebody has stopped them. Those that cannot
+        accept have said so, and more of them could not either."""
+        may_help = self._may_fork() and not self._timers.is_set("trouble")
+        if may_help and self._admission.room() > self._pool.idle > 0 and self._acceptor.has_waiting():
             self._fork(1)
 
     def _tell(self, event: bytes) -> None:
