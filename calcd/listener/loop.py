@@ -290,12 +290,8 @@ class Listener:
             if handler in self._pool.waiting and error in errno.errorcode:
                 self._note_trouble(error, "gone" if error in CONNECTION_GONE else "accept")
         elif kind == report.ACCEPTED:
-            if handler in self._pool.waiting:
-                if self._is_admitted(handler, *fields[2:]):
-                    self._tell(record)
-            elif handler in self._pool.serving or handler in self._pool.leaving:
-                # It lies, or another has in its name: it would wait for an answer for ever.
-                os.kill(handler, signals.SIGKILL)
+            if handler in self._pool.waiting and self._is_admitted(handler, *fields[2:]):
+                self._tell(record)
         elif handler in self._pool.serving:
             self._ended(handler, leaves=fields[2])
             self._tell(record)
