@@ -110,6 +110,7 @@ def test_usr1_logs_the_counters(tmp_path: Path) -> None:
         calcd.wait_for_log("connection 1 .* ended .*")
         with calcd.connect() as connection:
             ask(connection, ADD, 1, 1)
+            calcd.wait_for_log("connection 2 .* opened, .*")
             calcd.signal(signal.SIGUSR1)
             calcd.wait_for_log(
                 r"since 20\d\d-.*: connections now: 1, served: 1, requests answered: 1, errors: 1, cut off: "
