@@ -157,15 +157,17 @@ def parse_count(text: str) -> float:
 
 def parse_backlog(text: str) -> int:
     """listen(2) takes an int; the kernel cuts it down to net.core.somaxconn."""
-    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise ValueError(f"{text!r} is not a backlog: it is a number from 1 to 65535")
-    return int(text)
+    return _parse_number(text, 1, 65535, "a backlog")
 
 
 def parse_spare(text: str) -> int:
     """Each is a process, so there are not many."""
-    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > SPARE_MAX:
-        raise ValueError(f"{text!r} is not a number of spare processes: it is a number from 0 to {SPARE_MAX}")
+    return _parse_number(text, 0, SPARE_MAX, "a number of spare processes")
+
+
+def _parse_number(text: str, least: int, most: int, what: str) -> int:
+    if not re.fullmatch(f"[0-9]{{1,{len(str(most))}}}", text) or not least <= int(text) <= most:
+        raise ValueError(f"{text!r} is not {what}: it is a number from {least} to {most}")
     return int(text)
 
 

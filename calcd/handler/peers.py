@@ -29,7 +29,7 @@ def host_and_name(connection: int, address: tuple[Any, ...] | str | bytes) -> tu
         with BorrowedSocket(connection) as unix:
             pid, uid, _ = _UCRED.unpack(unix.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
         return "", b"unix:pid=%d,uid=%d" % (pid, uid)
-    host, port, *_ = address
+    host, port = address[:2]
     if ":" in host:
         if "." not in host:
             return host, f"[{host}]:{port}".encode()

@@ -184,10 +184,7 @@ class Session:
                 whole = (self._quota - self._requests) * _REQUEST_SIZE
                 is_last = True
             replies, stop = answer(data if whole == len(data) else memoryview(data)[:whole])
-            if len(replies) == _REPLY_SIZE:
-                write(self._connection, replies)
-                self._requests += 1
-            elif replies:
+            if replies:
                 self._send(replies)
             if stop is not None:
                 return self._stop(stop, data[len(replies) // _REPLY_SIZE * _REQUEST_SIZE :])

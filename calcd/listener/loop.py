@@ -369,32 +369,34 @@ class Listener:
     def _take_commands(self) -> bool:
         """Also sends what could not be sent before: called when the socket is readable or writable. Returns
         whether there was a command."""
-        packet = b""
+        packet: bytes | None
         try:
             packet = self._supervisor.recv(events.PACKET_SIZE)
         except BlockingIOError:
-            pass
+            packet = None
         except ConnectionResetError:
+            packet = b""
+        if packet == b"":
             self._go_on_alone()
             return False
-        else:
-            if not packet:
-                self._go_on_alone()
-                return False
-            command = packet[0]
-            if command == events.PING:
-                self._tell(events.alive())
-                self._help_out()
-            elif command == events.RETIRE:
-                self._leave(has_successor=bool(packet[1]))
-            elif command == events.DRAIN:
-                self._drain()
-            elif command == events.ELSEWHERE:
-                difference, host = events.decode_elsewhere(packet)
-                self._admission.count(self._clients.of(host), difference)
+        if packet:
+            self._obey(packet)
         if self._wanted != EPOLLIN:
             self._send_unsent()
-        return bool(packet)
+        return packet is not None
+
+    def _obey(self, packet: bytes) -> None:
+        command = packet[0]
+        if command == events.PING:
+            self._tell(events.alive())
+            self._help_out()
+        elif command == events.RETIRE:
+            self._leave(has_successor=bool(packet[1]))
+        elif command == events.DRAIN:
+            self._drain()
+        elif command == events.ELSEWHERE:
+            difference, host = events.decode_elsewhere(packet)
+            self._admission.count(self._clients.of(host), difference)
 
     def _help_out(self) -> None:
         """A connection may wait although handlers do: when somebody has stopped them. Those that cannot

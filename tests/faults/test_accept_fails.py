@@ -17,7 +17,6 @@ from calcd.protocol.classic import Operation
 pytestmark = pytest.mark.usefixtures("every_mode")
 
 WAITS = r"new connections wait: accept failed: {} \(times: (\d+)\); open ones are served, .* Raise .*"
-SPARE_HANDLERS = 8
 REASONS = {
     "EMFILE": "Too many open files",
     "ENFILE": "Too many open files in system",
@@ -73,7 +72,7 @@ def test_what_lasts_is_logged_every_ten_seconds_with_a_count(tmp_path: Path) -> 
         clients.wait_for_answers()
         assert first == 1
         # Ten times a second for each handler, and not as fast as it goes; on a busy machine less often.
-        assert 10 <= second <= 100 * (SPARE_HANDLERS + 1)
+        assert 10 <= second <= 100 * (calcd.spare + 1)
 
 
 @pytest.mark.parametrize("error", ["ECONNABORTED", "EPERM"])

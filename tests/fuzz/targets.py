@@ -228,7 +228,6 @@ class _Lines(Log):
 
 
 _HANDLER = 4321
-_LAYOUTS = report._STRUCTS
 
 
 def reports(counts: Counts) -> Target:
@@ -237,7 +236,7 @@ def reports(counts: Counts) -> Target:
     def target(data: bytes) -> None:
         _take_report(data)
         # Those that look real, but for what a handler can know.
-        for kind, layout in _LAYOUTS.items():
+        for kind, layout in report._STRUCTS.items():
             head = struct.pack("<Bi", kind, _HANDLER)
             rest = layout.size - len(head)
             _take_report(head + data[:rest].ljust(rest, b"\0"))

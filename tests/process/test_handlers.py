@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.addresses import accepts
 from support.daemon import REUSED, Calcd, ask, receive
 from support.processes import Process, wait_for
 from support.system_calls import ACCEPT, FORBIDDEN, KILLED, Injector
@@ -204,7 +205,7 @@ def test_an_address_that_is_given_up_refuses_at_once_though_such_a_handler_is_bu
         address = calcd.address
         calcd.config.write_text(f"[calcd]\nListen=unix:{path}\n")
         assert calcd.reload().returncode == 0
-        wait_for(lambda: not _accepts(address), "connections to be refused")
+        wait_for(lambda: not accepts(address), "connections to be refused")
         assert ask(connection, ADD, 1, 1) == 2, "who is connected is served on"
 
 
@@ -230,14 +231,6 @@ def test_their_addresses_are_free_when_supervisor_and_listener_are_killed(folder
             os.kill(process.pid, signal.SIGSTOP)
         for process in (calcd.listener, calcd.supervisor):
             os.kill(process.pid, signal.SIGKILL)
-        wait_for(lambda: not _accepts(address), "nobody to listen")
+        wait_for(lambda: not accepts(address), "nobody to listen")
         assert ask(connection, ADD, 1, 1) == 2, "who is connected is served on"
     calcd.wait_until_gone()
-
-
-def _accepts(address: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(address).close()
-    except ConnectionRefusedError:
-        return False
-    return True

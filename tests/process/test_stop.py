@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.addresses import accepts
 from support.daemon import Calcd, ask, receive
 from support.processes import wait_for
 
@@ -90,17 +91,9 @@ def test_nobody_can_connect_any_more_while_it_drains(tmp_path: Path) -> None:
         busy.sendall(encode_request(ADD, 1, 1)[:4])
         calcd.signal(signal.SIGTERM)
         calcd.wait_for_log("stopping: .*")
-        wait_for(lambda: _refuses(address), "connections to be refused")
+        wait_for(lambda: not accepts(address), "connections to be refused")
         busy.sendall(encode_request(ADD, 1, 1)[4:])
         assert receive(busy, 1) == (2,)
-
-
-def _refuses(address: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(address).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def _stuff(connection: socket.socket) -> None:

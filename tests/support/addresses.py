@@ -1,6 +1,7 @@
 """Where a test's calcd can listen."""
 
 import os
+import socket
 
 
 def own_address() -> str:
@@ -10,3 +11,12 @@ def own_address() -> str:
     """
     pid = os.getpid()
     return f"127.{64 + (pid >> 16)}.{pid >> 8 & 0xFF}.{pid & 0xFF}"
+
+
+def accepts(address: tuple[str, int]) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(address).close()
+    except ConnectionRefusedError:
+        return False
+    return True
