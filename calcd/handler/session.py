@@ -28,7 +28,7 @@ from struct import pack
 from calcd.borrowed import BorrowedSocket
 from calcd.handler import report
 from calcd.protocol import answers
-from calcd.protocol.answers import answer, answer_one
+from calcd.protocol.answers import answer, answer_one, reason
 from calcd.timeouts import limit_receive, limit_send, timeval
 
 TYPE_CHECKING = False
@@ -130,32 +130,34 @@ class Session:
         received = 0
         size = _SMALL_READ
         ending = 0
-        is_simple = self._quota is None
+        has_no_quota = self._quota is None
         try:
             if self._drained_by is not None:
                 self._limit_receive(0)
-            while not ending and (self._drained_by is None or time.monotonic() < self._drained_by):
+            while self._drained_by is None or time.monotonic() < self._drained_by:
                 try:
                     data = read(connection, size)
                 except BlockingIOError:  # the receive timeout: a deadline's, or drain() has ended the wait
-                    ending = self._look_at_deadlines(received)
+                    if ending := self._look_at_deadlines(received):
+                        break
                     continue
+                length = len(data)
+                received += length
+                if length == _REQUEST_SIZE and has_no_quota and not (self._pending or self._is_stretched):
+                    # What _take() comes to for a lone request, which has no time for it.
+                    if reply := answer_one(data):
+                        write(connection, reply)
+                        self._requests += 1
+                        continue
+                    ending = self._stop(reason(data), data)
+                    break
                 if not data:
                     ending = report.TRUNCATED if self._pending else report.CLIENT_CLOSED
                     break
-                received += len(data)
-                if is_simple and len(data) == _REQUEST_SIZE and not (self._pending or self._is_stretched):
-                    # What _take() comes to for a lone request, which has no time for it.
-                    reply, stop = answer_one(data)
-                    if stop is None:
-                        write(connection, reply)
-                        self._requests += 1
-                    else:
-                        ending = self._stop(stop, data)
-                    continue
-                if len(data) == size:
+                if length == size:
                     size = _LARGE_READ
-                ending = self._take(data)
+                if ending := self._take(data):
+                    break
             if ending not in _ENDED_BY_CLIENT:
                 ending = ending or self._cut_off
                 self._linger()

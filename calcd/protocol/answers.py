@@ -23,12 +23,12 @@ STOP_QUIT, STOP_DIVISION_BY_ZERO, STOP_UNKNOWN_OPERATION = range(1, 4)
 
 
 class _NoReplyError(Exception):
-    """A frame that ends the conversation; the argument says why."""
+    """A frame is no request."""
 
 
-def answer_one(frame: bytes) -> tuple[bytes, int | None]:
-    """answer() for a lone request: as fast as can be, and in as little memory. In a fresh handler each page
-    that it touches is a copy."""
+def answer_one(frame: bytes) -> bytes:
+    """The reply to a lone request, or b"" when it gets none: as fast as can be, and in as little memory. In a
+    fresh handler each page that it touches is a copy."""
     oper, a, b = REQUEST.unpack(frame)
     if oper == ADD:
         result = a + b
@@ -38,18 +38,22 @@ def answer_one(frame: bytes) -> tuple[bytes, int | None]:
         result = a * b
     elif oper == DIV and b:
         result = int(a / b)
-    elif oper == DIV:
-        return b"", STOP_DIVISION_BY_ZERO
     else:
-        return b"", STOP_QUIT if oper == QUIT else STOP_UNKNOWN_OPERATION
-    return _LOW_HALF.pack(result & 0xFFFFFFFF), None
+        return b""
+    return _LOW_HALF.pack(result & 0xFFFFFFFF)
+
+
+def reason(frame: bytes | memoryview) -> int:
+    """Why a frame gets no reply: one of STOP_*."""
+    oper = REQUEST.unpack(frame)[0]
+    return STOP_QUIT if oper == QUIT else STOP_DIVISION_BY_ZERO if oper == DIV else STOP_UNKNOWN_OPERATION
 
 
 def answer(frames: bytes | memoryview) -> tuple[bytes, int | None]:
     """Answers a run of whole frames: len(frames) is a multiple of REQUEST.size.
 
-    Returns the replies, 4 bytes for each of the requests that were answered, and one of STOP_* when a
-    frame ended the conversation; what follows that frame is not looked at.
+    Returns the replies, 4 bytes for each of the requests that were answered, and the reason when a frame
+    ended the conversation; what follows that frame is not looked at.
     """
     results: list[int] = []
     keep = results.append
@@ -65,15 +69,14 @@ def answer(frames: bytes | memoryview) -> tuple[bytes, int | None]:
                 if oper == MUL
                 else int(a / b)
                 if oper == DIV
-                else _refuse(oper)
+                else _refuse()
             )
-    except ZeroDivisionError:
-        stop = STOP_DIVISION_BY_ZERO
-    except _NoReplyError as error:
-        stop = error.args[0]
+    except (ZeroDivisionError, _NoReplyError):
+        at = len(results) * REQUEST.size
+        stop = reason(frames[at : at + REQUEST.size])
     # Little-endian: the low halves are the first ones.
     return memoryview(pack(f"<{len(results)}q", *results)).cast("i")[::2].tobytes(), stop
 
 
-def _refuse(oper: int) -> int:
-    raise _NoReplyError(STOP_QUIT if oper == QUIT else STOP_UNKNOWN_OPERATION)
+def _refuse() -> int:
+    raise _NoReplyError

@@ -32,14 +32,21 @@ c_div.restype = DivT
 def answer(oper: int, a: int, b: int) -> int | None:
     """None when division by zero ends the conversation."""
     frame = struct.pack("<iii", oper, a, b)
-    reply, stop = answers.answer_one(frame)
+    reply = answers.answer_one(frame)
+    stop = None if reply else answers.reason(frame)
     assert answers.answer(frame) == (reply, stop)
     assert answers.answer(frame * 2) == (reply * 2, stop)
     if stop is not None:
-        assert (reply, stop) == (b"", answers.STOP_DIVISION_BY_ZERO)
+        assert stop == answers.STOP_DIVISION_BY_ZERO
         return None
     (result,) = struct.unpack("<i", reply)
     return int(result)
+
+
+def check_refusal(frame: bytes, reason: int) -> None:
+    assert answers.answer_one(frame) == b""
+    assert answers.reason(frame) == reason
+    assert answers.answer(frame) == (b"", reason)
 
 
 def quotient(a: int, b: int) -> int | None:
@@ -88,8 +95,8 @@ def test_well_known_answers(oper: int, a: int, b: int, expected: int | None) -> 
 
 @pytest.mark.parametrize("oper", [-1, 5, 0x20544547])
 def test_an_operation_that_there_is_not_has_no_answer(oper: int) -> None:
-    assert answers.answer_one(struct.pack("<iii", oper, 1, 1)) == (b"", answers.STOP_UNKNOWN_OPERATION)
+    check_refusal(struct.pack("<iii", oper, 1, 1), answers.STOP_UNKNOWN_OPERATION)
 
 
 def test_a_quit_has_no_answer() -> None:
-    assert answers.answer_one(struct.pack("<iii", answers.QUIT, 1, 1)) == (b"", answers.STOP_QUIT)
+    check_refusal(struct.pack("<iii", answers.QUIT, 1, 1), answers.STOP_QUIT)
