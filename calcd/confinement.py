@@ -25,6 +25,8 @@ def is_supported() -> bool:
 
 
 class Filter:
+    __slots__ = ("_argument", "_program")
+
     def __init__(self, program: bytes) -> None:
         """program is what the kernel's BPF machine executes at each system call; empty for no filter."""
         self._program = ctypes.create_string_buffer(program, len(program))

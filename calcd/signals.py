@@ -12,7 +12,7 @@ from __future__ import annotations
 import _signal
 import ctypes
 import os
-from _signal import SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGXCPU
+from _signal import SIG_SETMASK, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGXCPU
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def ignore(numbers: Iterable[int]) -> None:
 
 def unblock_in_handler() -> None:
     """Lets through all but ANSWERS. By ctypes: Python's pthread_sigmask() makes a set of what was blocked."""
-    _sigprocmask(_signal.SIG_SETMASK, _ANSWERS_MASK, None)
+    _sigprocmask(SIG_SETMASK, _ANSWERS_MASK, None)
 
 
 def receive_when_parent_dies(number: int) -> None:
@@ -64,7 +64,7 @@ def receive_when_parent_dies(number: int) -> None:
 
 
 def block_only(numbers: Iterable[int]) -> None:
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, numbers)
+    _signal.pthread_sigmask(SIG_SETMASK, numbers)
 
 
 def block(numbers: Iterable[int]) -> None:

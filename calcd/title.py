@@ -13,6 +13,8 @@ from struct import Struct
 class Title:
     """The command line of this process and, by inheritance, of those it forks."""
 
+    __slots__ = ("_arguments", "_write")
+
     def __init__(self) -> None:
         with open("/proc/self/comm", "w") as comm:  # the short name, for pgrep and ps -C: not python3
             comm.write("calcd")
@@ -26,4 +28,5 @@ class Title:
 
     def set(self, text: bytes) -> None:
         """Shows text from now on. It may hold no NUL."""
-        self._write(self._arguments, 0, text)
+        write = self._write  # in two steps: else the interpreter looks for a method first, in other memory
+        write(self._arguments, 0, text)

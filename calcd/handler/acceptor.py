@@ -16,7 +16,7 @@ from select import EPOLLIN, epoll
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     Address = tuple[Any, ...] | str | bytes
@@ -33,18 +33,23 @@ class Leave(Exception):  # noqa: N818 - it is no error
 class Acceptor:
     """Made by the listener before its first fork."""
 
-    __slots__ = ("_dismissals", "_epoll", "_is_waiting", "_sockets", "_writing_end")
+    __slots__ = ("_accept", "_dismissals", "_epoll", "_is_waiting", "_poll", "_writing_end")
 
     def __init__(self, sockets: Sequence[socket]) -> None:
         """sockets listen."""
         self._dismissals, self._writing_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._epoll = epoll()
+        self._poll = self._epoll.poll
         self._epoll.register(self._dismissals, EPOLLIN)
-        self._sockets = {listening.fileno(): listening for listening in sockets}
+        # By the socket's file descriptor. _accept() makes no socket object; typeshed does not know it.
+        self._accept: dict[int, Callable[[], tuple[int, Address]]] = {
+            listening.fileno(): listening._accept  # type: ignore[attr-defined]
+            for listening in sockets
+        }
         self._is_waiting = False
-        for fd, listening in self._sockets.items():
+        for listening in sockets:
             listening.setblocking(False)
-            self._epoll.register(fd, EPOLLIN)
+            self._epoll.register(listening.fileno(), EPOLLIN)
 
     # In a handler ---------------------------------------------------------------------------------
 
@@ -54,14 +59,15 @@ class Acceptor:
         Raises Leave, and OSError when accept(2) fails; BlockingIOError when another handler was faster.
         """
         self._is_waiting = True
-        events = self._epoll.poll(None, _EVENTS)
+        poll = self._poll  # in two steps: else the interpreter looks for a method first, in other memory
+        events = poll(None, _EVENTS)
         self._is_waiting = False
         for fd, _ in events:
             if fd == self._dismissals:
                 self._look_whether_to_leave()
             else:
                 ready = fd
-        return self._sockets[ready]._accept()  # type: ignore[attr-defined,no-any-return] # not in typeshed
+        return self._accept[ready]()
 
     def _look_whether_to_leave(self) -> None:
         os.read(self._dismissals, 1)  # BlockingIOError: another handler was faster
@@ -77,7 +83,7 @@ class Acceptor:
 
     def files(self) -> list[int]:
         """What accepting takes: a handler that has closed these will not, however it is talked into it."""
-        return [self._epoll.fileno(), self._dismissals, *self._sockets]
+        return [self._epoll.fileno(), self._dismissals, *self._accept]
 
     def close(self) -> None:
         for fd in (self._epoll.fileno(), self._dismissals, self._writing_end):
@@ -90,7 +96,7 @@ class Acceptor:
 
     def has_waiting(self) -> bool:
         """Whether connections wait."""
-        return any(fd in self._sockets for fd, _ in self._epoll.poll(0, _EVENTS))
+        return any(fd in self._accept for fd, _ in self._poll(0, _EVENTS))
 
     def dismiss(self, handlers: int) -> None:
         """Sends away so many of those that wait, the next that do included."""

@@ -25,11 +25,11 @@ def host_and_name(connection: int, address: tuple[Any, ...] | str | bytes) -> tu
 
     address is what accept(2) returned.
     """
-    if not isinstance(address, tuple):
+    if address.__class__ is not tuple:
         with BorrowedSocket(connection) as unix:
             pid, uid, _ = _UCRED.unpack(unix.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
         return "", b"unix:pid=%d,uid=%d" % (pid, uid)
-    host, port = address[:2]
+    host, port = address[0], address[1]
     if ":" in host:
         if "." not in host:
             return host, f"[{host}]:{port}".encode()

@@ -104,7 +104,8 @@ class Handler:
         self._has_limits_of_source = (
             limits.max_connections_per_source < math.inf or limits.max_rate_per_source < math.inf
         )
-        self._left = limits.connections_per_handler
+        left = limits.connections_per_handler
+        self._left = left if left == math.inf else int(left)
         # No connection gets less processor time than half of what a handler may take.
         self._time = limits.handler_cpu_time / 2
         self._lifetime = None if limits.connection_lifetime == math.inf else limits.connection_lifetime
@@ -173,7 +174,7 @@ class Handler:
             self._accept_no_more()
         if self._lifetime is not None:
             setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
-        if self._filter:
+        if self._filter is not None:
             self._filter.enforce()  # from here on, only what calcd.listener.system_calls lists
             self._filter = None
         self._title.set(b"calcd: serving " + peer)
@@ -257,6 +258,7 @@ def rehearse(title: Title, limits: Limits, sources: Sources) -> None:
     listening.bind("")  # the kernel picks a name: unix(7), "Autobind feature"
     listening.listen()
     acceptor = Acceptor([listening])
+    no_filter = Filter(b"")
     handler = Handler(
         acceptor=acceptor,
         reports=reports,
@@ -266,7 +268,7 @@ def rehearse(title: Title, limits: Limits, sources: Sources) -> None:
         # Those that change which way it goes, and none that a client could reach.
         limits=limits.of("max_connections_per_source", "max_rate_per_source"),
         sources=sources,
-        own_filter=Filter(b""),
+        own_filter=no_filter,
     )
     handler._for_accepting = []
     for _ in range(_REHEARSALS):
@@ -275,6 +277,7 @@ def rehearse(title: Title, limits: Limits, sources: Sources) -> None:
         for oper in range(QUIT + 1):
             client.send(REQUEST.pack(oper, 6, 7))
         handler._left = 1  # what another connection takes, a handler that gets one rehearses itself
+        handler._filter = no_filter
         handler._serve()
         host_and_name(-1, ("127.0.0.1", 7070))  # a Unix socket has other names
         client.close()
