@@ -108,6 +108,7 @@ class Listener:
         self._is_draining = False
         self._backlog = 0  # connections that may still be taken from it, while the listener is leaving
         self._is_alone = False  # the supervisor has died
+        self._reaped = 0  # a handler whose last reports are taken
         self._timers = Timers()
         self._epoll = epoll()
         self._sources: dict[int, Callable[[], object]] = {}  # by file descriptor
@@ -290,8 +291,12 @@ class Listener:
             if handler in self._pool.waiting and error in errno.errorcode:
                 self._note_trouble(error, "gone" if error in CONNECTION_GONE else "accept")
         elif kind == report.ACCEPTED:
+            asks = fields[2]
             if handler in self._pool.waiting and self._is_admitted(handler, *fields[2:]):
                 self._tell(record)
+            elif asks and handler in self._pool.serving:
+                # Another has reported in its name before, and it would wait for an answer for ever.
+                self._signal(handler, signals.SIGKILL)
         elif handler in self._pool.serving:
             self._ended(handler, leaves=fields[2])
             self._tell(record)
@@ -305,7 +310,7 @@ class Listener:
         decision = self._admission.decide(source, now)
         if asks:
             self._sweep_later()
-            os.kill(handler, signals.ADMITTED if decision == ADMITTED else signals.REFUSED)
+            self._signal(handler, signals.ADMITTED if decision == ADMITTED else signals.REFUSED)
             if decision != ADMITTED:
                 self._reached(decision, source)
                 return False
@@ -314,6 +319,11 @@ class Listener:
         self._pool.accepted(handler, now, source)
         self._backlog -= 1
         return True
+
+    def _signal(self, handler: int, number: int) -> None:
+        """The PID of one that has been waited for may be somebody else's by now."""
+        if handler != self._reaped:
+            os.kill(handler, number)
 
     def _ended(self, handler: int, leaves: bool) -> int:
         """Returns time.monotonic_ns() of the connection's accept."""
@@ -350,7 +360,9 @@ class Listener:
         except ChildProcessError:
             return 0
         if handler:
+            self._reaped = handler
             self._take_reports()  # what it has told before
+            self._reaped = 0
             if handler in self._pool.serving:
                 microseconds = (time.monotonic_ns() - self._ended(handler, leaves=True)) // 1000
                 self._tell(events.died(handler, status, microseconds))

@@ -1,7 +1,8 @@
 """Which system calls listener and handlers may make, and the programs for seccomp(2) that see to it.
 
-1.  A handler alone reads what strangers send. It may read, compute, write and exit: whatever else it tries,
-    the kernel kills it, and the supervisor logs that.
+1.  A handler alone reads what strangers send. It may read, compute, write and exit, and accept the
+    next connection if it is used again: whatever else it tries, the kernel kills it, and the supervisor logs
+    that.
 2.  The listener may make the calls that it needs once it serves. Any other fails with EPERM and nobody
     dies of it: a C library that tries something new, or an interpreter that looks for the source lines of
     a traceback, must not cost the service.
