@@ -28,12 +28,23 @@ def every_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Calcd, "mode", MODES[request.param])
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Those on machines go to the same process of pytest-xdist: what they prepare, they have in common."""
+    if is_on_a_machine(item):
+        item.add_marker(pytest.mark.xdist_group("machines"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that is long is run in one mode."""
+    """Those on machines come first: they take the longest. A test that is long is run in one mode."""
 
     def is_wanted(item: pytest.Item) -> bool:
         call = getattr(item, "callspec", None)
         is_as_shipped = call is None or not MODES[call.params.get("every_mode", "as shipped")]
         return is_as_shipped or item.get_closest_marker("long") is None
 
-    items[:] = [item for item in items if is_wanted(item)]
+    wanted = [item for item in items if is_wanted(item)]
+    items[:] = sorted(wanted, key=is_on_a_machine, reverse=True)
+
+
+def is_on_a_machine(item: pytest.Item) -> bool:
+    return item.path.parent.name in ("package", "system")
