@@ -21,11 +21,6 @@ QUESTION = encode_request(ADD, 20, 22)
 OPENED = r"connection \d+ from \S+ opened, handler (\d+)"
 ENDED = r"connection \d+ .* ended after .*"
 FULL = r"MaxConnections=1 is .*"
-WAITING = "calcd: waiting for a connection"
-
-
-def waiting(calcd: Calcd) -> list[Process]:
-    return [p for p in calcd.listener.children() if p.belongs(lambda p: p.title == WAITING)]
 
 
 def ask_once(calcd: Calcd) -> int:
@@ -40,8 +35,8 @@ def ask_once(calcd: Calcd) -> int:
 def test_so_many_wait_as_are_set_and_the_next_connection_gets_one_of_them(folder: Path) -> None:
     with Calcd(folder, handlers="SpareHandlers=3") as calcd:
         for _ in range(5):
-            wait_for(lambda: len(waiting(calcd)) == 3, "three that wait")
-            pids = {process.pid for process in waiting(calcd)}
+            wait_for(lambda: len(calcd.waiting) == 3, "three that wait")
+            pids = {process.pid for process in calcd.waiting}
             handlers = {ask_once(calcd), ask_once(calcd)}
             assert len(handlers) == 2, "each connection has a process of its own"
             assert handlers & pids
@@ -57,7 +52,7 @@ def test_without_spare_ones_none_is_there_until_a_connection_comes(folder: Path)
 def test_spare_ones_count_for_the_limit_of_all_connections(folder: Path) -> None:
     with Calcd(folder, handlers="SpareHandlers=8\nMaxConnections=2") as calcd:
         calcd.expected.append(r"MaxConnections=2 is .*")
-        wait_for(lambda: len(waiting(calcd)) == 2, "two that wait")
+        wait_for(lambda: len(calcd.waiting) == 2, "two that wait")
         with calcd.connect() as first, calcd.connect() as second, calcd.connect() as third:
             served = [c for c in (first, second) if ask(c, ADD, 1, 1) == 2]
             assert len(served) == len(calcd.handlers) == 2
@@ -77,8 +72,8 @@ def test_a_handler_serves_as_many_connections_as_it_may_and_is_replaced(folder: 
 
 def test_a_client_is_answered_although_all_that_wait_are_stopped(folder: Path) -> None:
     with Calcd(folder, handlers="SpareHandlers=3") as calcd:
-        wait_for(lambda: len(waiting(calcd)) == 3, "three that wait")
-        stopped = waiting(calcd)
+        wait_for(lambda: len(calcd.waiting) == 3, "three that wait")
+        stopped = calcd.waiting
         for process in stopped:
             os.kill(process.pid, signal.SIGSTOP)
         ask_once(calcd)
@@ -94,7 +89,7 @@ def test_there_are_more_while_they_are_needed_and_then_fewer(folder: Path) -> No
                 assert ask(connection, ADD, 20, 22) == 42
             assert len(calcd.handlers) == 10
         wait_for(lambda: len(calcd.listener.children()) == 1, "the others to end")
-        assert len(waiting(calcd)) == 1
+        assert len(calcd.waiting) == 1
 
 
 @pytest.mark.parametrize(
@@ -161,8 +156,8 @@ def test_one_that_is_killed_while_it_waits_is_replaced_and_the_log_says_so(folde
     )
     with Calcd(folder, handlers="SpareHandlers=1") as calcd:
         calcd.expected.append(died)
-        wait_for(lambda: waiting(calcd), "one that waits")
-        (handler,) = waiting(calcd)
+        wait_for(lambda: calcd.waiting, "one that waits")
+        (handler,) = calcd.waiting
         os.kill(handler.pid, signal.SIGKILL)
         (line,) = calcd.wait_for_log(died)
         assert int(line[1]) == handler.pid
@@ -171,8 +166,8 @@ def test_one_that_is_killed_while_it_waits_is_replaced_and_the_log_says_so(folde
 
 def test_one_that_is_told_to_end_while_it_waits_ends(folder: Path) -> None:
     with Calcd(folder, handlers="SpareHandlers=1") as calcd:
-        wait_for(lambda: waiting(calcd), "one that waits")
-        (handler,) = waiting(calcd)
+        wait_for(lambda: calcd.waiting, "one that waits")
+        (handler,) = calcd.waiting
         wait_for(lambda: _terminate(handler), "its end")
         ask_once(calcd)
 

@@ -78,7 +78,8 @@ def test_who_gets_a_handler_that_another_has_reported_for_is_not_left_waiting(tm
         connection = stack.enter_context(calcd.connect())
         calcd.expected.append(DIED)
         assert ask(connection, ADD, 1, 1) == 2
-        victim = wait_for_one_that_waits(calcd)
+        wait_for(lambda: len(calcd.waiting) == 1, "a handler that waits")
+        (victim,) = calcd.waiting
 
         def in_another_name(_handler: int) -> bytes:
             return report.accepted(report.ACCEPTED, victim.pid, False, b"192.0.2.1:7")
@@ -96,15 +97,6 @@ def test_who_gets_a_handler_that_another_has_reported_for_is_not_left_waiting(tm
         assert [decode_replies(answer) for answer in answers if answer] == [(42,)] * 2
         calcd.wait_for_log(DIED)
         assert ask(connection, ADD, 20, 22) == 42
-
-
-def wait_for_one_that_waits(calcd: Calcd) -> Process:
-    def waiting() -> list[Process]:
-        children = calcd.listener.children()
-        return [child for child in children if child.belongs(lambda p: p.title.startswith("calcd: waiting"))]
-
-    wait_for(lambda: len(waiting()) == 1, "a handler that waits")
-    return waiting()[0]
 
 
 def answer_or_end(connection: socket.socket) -> bytes:

@@ -202,6 +202,15 @@ class Calcd:
             if process.belongs(lambda p: p.title.startswith("calcd: serving "))
         ]
 
+    @property
+    def waiting(self) -> list[Process]:
+        """The handlers that wait for a connection."""
+        return [
+            process
+            for process in self.listener.children()
+            if process.belongs(lambda p: p.title == "calcd: waiting for a connection")
+        ]
+
     def signal(self, number: signal.Signals) -> None:
         self._is_stopping |= number in (signal.SIGTERM, signal.SIGINT)
         os.kill(self.supervisor.pid, number)
