@@ -9,7 +9,7 @@ from calcd import signals
 from calcd.handler.process import restrict
 from calcd.handler.sources import Sources
 from calcd.limits import Limits
-from calcd.listener import events, filters
+from calcd.listener import events, filters, program_text
 from calcd.listener.loop import SIGNALS, Listener
 from calcd.listener.signalfd import open_signalfd
 from calcd.title import Title
@@ -19,6 +19,7 @@ def main() -> int:
     """Takes one argument, the words of calcd.supervisor.listener_process: name=value, and lists with commas.
     They are the numbers of file descriptors (supervisor, and of the reports' pipe reading_end and
     writing_end; sockets), the limits, the networks that are exempt, and what else Listener takes."""
+    program_text.move_to_huge_pages()
     given = dict(word.split("=") for word in sys.argv[-1].split())
     supervisor = socket(fileno=int(given["supervisor"]))
     limits = Limits(given)

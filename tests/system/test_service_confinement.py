@@ -1,5 +1,6 @@
 """What the processes of the service may do: as root sees it, and as one finds out that was taken over."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -51,6 +52,19 @@ def test_each_process_has_the_rights_that_the_table_in_the_documents_says(
         assert int(status(service, pid, "Seccomp_filters")) == outside + own_filters
         for field in FIELDS[5:]:
             assert found[field] == ["0" * 16], (title, field)
+    assert talk.finish() == "4\n"
+
+
+def test_no_memory_is_ever_writable_and_executable_not_even_the_copy_of_the_interpreter(
+    service: Service, talk: Background
+) -> None:
+    for title in OWN_FILTERS:
+        maps = service.machine.output(f"cat /proc/{service.pid(title)}/maps")
+        permissions = {line.split()[1] for line in maps.splitlines()}
+        assert {"r--p", "r-xp"} <= permissions
+        assert not [p for p in permissions if "w" in p and "x" in p], title
+        copy = re.findall(r"(\S+) \S+ \S+ \S+ +/memfd:python's text", maps)
+        assert copy == ([] if title == SUPERVISOR else ["r-xp"]), title
     assert talk.finish() == "4\n"
 
 
