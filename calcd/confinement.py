@@ -8,36 +8,38 @@ import ctypes
 import errno
 from struct import pack
 
-_PR_SET_SECCOMP = 22  # prctl(2)
-_SECCOMP_MODE_FILTER = 2
+PR_SET_SECCOMP = 22  # prctl(2)
+SECCOMP_MODE_FILTER = 2
+FILTER_NOT_TAKEN = "the kernel does not take the seccomp filter: see Errors in seccomp(2)"
 _INSTRUCTION_SIZE = 8  # struct sock_filter
 
 # Neither argument types nor the errno: in a handler, each would touch pages that nothing else does.
-_prctl = ctypes.PyDLL(None).prctl
+prctl = ctypes.PyDLL(None).prctl
 
 
 def is_supported() -> bool:
     """The kernel takes filters: seccomp(2), "SECCOMP_SET_MODE_FILTER". By prctl(2), like the rest, because
     systemd 252 does not count seccomp(2) among the calls of a service."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, None)
+    libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, None)
     return ctypes.get_errno() == errno.EFAULT
 
 
 class Filter:
-    __slots__ = ("_argument", "_program")
+    __slots__ = ("_program", "argument")
 
     def __init__(self, program: bytes) -> None:
         """program is what the kernel's BPF machine executes at each system call; empty for no filter."""
         self._program = ctypes.create_string_buffer(program, len(program))
         # struct sock_fprog: how many instructions there are, and where.
+        # For who calls no more functions than it must: calcd.handler.process.
         count, address = len(program) // _INSTRUCTION_SIZE, ctypes.addressof(self._program)
-        self._argument = pack("@HP", count, address) if program else b""
+        self.argument = pack("@HP", count, address) if program else b""
 
     def enforce(self) -> None:
         """Holds this process to it, and those it will fork: for good, and beside what was in force before.
 
         Takes no_new_privs, or CAP_SYS_ADMIN. Raises OSError.
         """
-        if self._argument and _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, self._argument):
-            raise OSError("the kernel does not take the seccomp filter: see Errors in seccomp(2)")
+        if self.argument and prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.argument):
+            raise OSError(FILTER_NOT_TAKEN)

@@ -25,8 +25,9 @@ ADMITTED, REFUSED = ANSWERS = _signal.SIGRTMIN, _signal.SIGRTMIN + 1
 # Tells handlers that serve one connection after another to accept no more.
 LEAVE = _signal.SIGRTMIN + 2
 
-_ANSWERS_MASK = sum(1 << (number - 1) for number in ANSWERS).to_bytes(128, "little")  # sigset_t
-_sigprocmask = ctypes.PyDLL(None).sigprocmask
+NOT_IN_HANDLERS = sum(1 << (number - 1) for number in ANSWERS).to_bytes(128, "little")  # sigset_t
+# By ctypes: Python's pthread_sigmask() makes a set of what was blocked.
+sigprocmask = ctypes.PyDLL(None).sigprocmask
 _prctl = ctypes.PyDLL(None).prctl
 _PR_SET_PDEATHSIG = 1
 
@@ -52,11 +53,6 @@ class SignalPipe:
 def ignore(numbers: Iterable[int]) -> None:
     for number in numbers:
         _signal.signal(number, _signal.SIG_IGN)
-
-
-def unblock_in_handler() -> None:
-    """Lets through all but ANSWERS. By ctypes: Python's pthread_sigmask() makes a set of what was blocked."""
-    _sigprocmask(SIG_SETMASK, _ANSWERS_MASK, None)
 
 
 def receive_when_parent_dies(number: int) -> None:

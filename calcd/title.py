@@ -13,7 +13,7 @@ from struct import Struct
 class Title:
     """The command line of this process and, by inheritance, of those it forks."""
 
-    __slots__ = ("_arguments", "_write")
+    __slots__ = ("arguments", "write")
 
     def __init__(self) -> None:
         with open("/proc/self/comm", "w") as comm:  # the short name, for pgrep and ps -C: not python3
@@ -22,11 +22,12 @@ class Title:
             # The second field, a name in parentheses, may hold spaces; the third stands after it.
             fields = stat.read().rpartition(b") ")[2].split()
         start, end = int(fields[48 - 3]), int(fields[49 - 3])
-        # Cut, or filled up with NULs; the last byte stays one.
-        self._write = Struct(f"{end - start - 1}s").pack_into
-        self._arguments = memoryview((ctypes.c_char * (end - start)).from_address(start))
+        # For who calls no more functions than it must: calcd.handler.process. write(arguments, 0, text) cuts
+        # the text, or fills it up with NULs; the last byte stays one.
+        self.write = Struct(f"{end - start - 1}s").pack_into
+        self.arguments = memoryview((ctypes.c_char * (end - start)).from_address(start))
 
     def set(self, text: bytes) -> None:
         """Shows text from now on. It may hold no NUL."""
-        write = self._write  # in two steps: else the interpreter looks for a method first, in other memory
-        write(self._arguments, 0, text)
+        write = self.write  # in two steps: else the interpreter looks for a method first, in other memory
+        write(self.arguments, 0, text)

@@ -17,13 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
     Address = tuple[Any, ...] | str | bytes
 
 # As many as there can be events that concern a handler: it takes one connection. Python's own choice, 1,023,
 # takes a buffer of three pages.
-_EVENTS = 2
+EVENTS = 2
 
 
 class Leave(Exception):  # noqa: N818 - it is no error
@@ -33,60 +33,41 @@ class Leave(Exception):  # noqa: N818 - it is no error
 class Acceptor:
     """Made by the listener before its first fork."""
 
-    __slots__ = ("_accept", "_dismissals", "_epoll", "_is_waiting", "_poll", "_writing_end")
+    __slots__ = ("_epoll", "_writing_end", "accept_from", "dismissals", "wait")
 
     def __init__(self, sockets: Sequence[socket]) -> None:
         """sockets listen."""
-        self._dismissals, self._writing_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.dismissals, self._writing_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._epoll = epoll()
-        self._poll = self._epoll.poll
-        self._epoll.register(self._dismissals, EPOLLIN)
-        # By the socket's file descriptor. _accept() makes no socket object; typeshed does not know it.
-        self._accept: dict[int, Callable[[], tuple[int, Address]]] = {
+        # For handlers, which call no more functions than they must: calcd.handler.process.
+        self.wait = self._epoll.poll
+        self._epoll.register(self.dismissals, EPOLLIN)
+        # By the file descriptor that is ready: what returns a connection's file descriptor, and what
+        # accept(2) says of the peer. It raises Leave, and OSError when accept(2) fails; BlockingIOError
+        # when another handler was faster. _accept() makes no socket object; typeshed does not know it.
+        self.accept_from: dict[int, Callable[[], tuple[int, Address]]] = {
             listening.fileno(): listening._accept  # type: ignore[attr-defined]
             for listening in sockets
         }
-        self._is_waiting = False
+        self.accept_from[self.dismissals] = self._look_whether_to_leave
         for listening in sockets:
             listening.setblocking(False)
             self._epoll.register(listening.fileno(), EPOLLIN)
 
     # In a handler ---------------------------------------------------------------------------------
 
-    def accept(self) -> tuple[int, Address]:
-        """Waits for a connection; returns its file descriptor, and what accept(2) says of the peer.
-
-        Raises Leave, and OSError when accept(2) fails; BlockingIOError when another handler was faster.
-        """
-        self._is_waiting = True
-        poll = self._poll  # in two steps: else the interpreter looks for a method first, in other memory
-        events = poll(None, _EVENTS)
-        self._is_waiting = False
-        for fd, _ in events:
-            if fd == self._dismissals:
-                self._look_whether_to_leave()
-            else:
-                ready = fd
-        return self._accept[ready]()
-
-    def _look_whether_to_leave(self) -> None:
-        os.read(self._dismissals, 1)  # BlockingIOError: another handler was faster
+    def _look_whether_to_leave(self) -> NoReturn:
+        os.read(self.dismissals, 1)  # BlockingIOError: another handler was faster
         raise Leave
-
-    def interrupt(self) -> None:
-        """Called by a signal's handler: raises Leave if that has interrupted the wait."""
-        if self._is_waiting:
-            self._is_waiting = False  # once: the next signal may find the exception on its way
-            raise Leave
 
     # In the listener ------------------------------------------------------------------------------
 
     def files(self) -> list[int]:
         """What accepting takes: a handler that has closed these will not, however it is talked into it."""
-        return [self._epoll.fileno(), self._dismissals, *self._accept]
+        return [self._epoll.fileno(), *self.accept_from]
 
     def close(self) -> None:
-        for fd in (self._epoll.fileno(), self._dismissals, self._writing_end):
+        for fd in (self._epoll.fileno(), self.dismissals, self._writing_end):
             os.close(fd)
 
     @property
@@ -96,7 +77,7 @@ class Acceptor:
 
     def has_waiting(self) -> bool:
         """Whether connections wait."""
-        return any(fd in self._accept for fd, _ in self._poll(0, _EVENTS))
+        return any(fd != self.dismissals for fd, _ in self.wait(0, EVENTS))
 
     def dismiss(self, handlers: int) -> None:
         """Sends away so many of those that wait, the next that do included."""
