@@ -29,5 +29,4 @@ class Title:
 
     def set(self, text: bytes) -> None:
         """Shows text from now on. It may hold no NUL."""
-        write = self.write  # in two steps: else the interpreter looks for a method first, in other memory
-        write(self.arguments, 0, text)
+        self.write(self.arguments, 0, text)

@@ -170,7 +170,10 @@ class Handler:
                 if not host:
                     self._session.prepare(connection)
                 asks = self._has_limits_of_source and self._sources.of(host) != ""
-                write(self._reports, accepted(ACCEPTED, getpid(), asks, peer))
+                try:
+                    write(self._reports, accepted(ACCEPTED, getpid(), asks, peer))
+                except BrokenPipeError:  # listener and supervisor are gone: the client is served all the same
+                    pass
                 if asks and not self._is_admitted():
                     close(connection)
                     continue
@@ -191,7 +194,7 @@ class Handler:
                 microseconds = (monotonic_ns() - began) // 1000
                 write(self._reports, ended(ENDED, getpid(), not self._left, microseconds, *outcome))
             status = EX_OK
-        except (Leave, BrokenPipeError):  # the latter: listener and supervisor are gone, with nobody to tell
+        except (Leave, BrokenPipeError):  # the latter: nobody is there to be told of the end either
             status = EX_OK
         except MemoryError:
             status = EXIT_NO_MEMORY
