@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -181,11 +181,7 @@ class Calcd:
     @property
     def listeners(self) -> list[Process]:
         # A handler is titled so for a moment as well, but is no child of the supervisor's.
-        return [
-            process
-            for process in self.supervisor.children()
-            if process.belongs(lambda p: p.title == "calcd: listener")
-        ]
+        return _titled("calcd: listener", self.supervisor.children())
 
     @property
     def listener(self) -> Process:
@@ -205,11 +201,7 @@ class Calcd:
     @property
     def waiting(self) -> list[Process]:
         """The handlers that wait for a connection."""
-        return [
-            process
-            for process in self.listener.children()
-            if process.belongs(lambda p: p.title == "calcd: waiting for a connection")
-        ]
+        return _titled("calcd: waiting for a connection", self.listener.children())
 
     def signal(self, number: signal.Signals) -> None:
         self._is_stopping |= number in (signal.SIGTERM, signal.SIGINT)
@@ -249,6 +241,10 @@ class Calcd:
             self.stop()
         ordinary = re.compile("|".join((*_ORDINARY, *self.expected)))
         assert [line for line in self.log() if not ordinary.fullmatch(line)] == []
+
+
+def _titled(title: str, processes: Iterable[Process]) -> list[Process]:
+    return [process for process in processes if process.belongs(lambda p: p.title == title)]
 
 
 def ask(connection: socket.socket, operation: Operation, op1: int, op2: int) -> int:
