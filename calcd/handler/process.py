@@ -16,7 +16,7 @@ from calcd import signals
 from calcd.confinement import FILTER_NOT_TAKEN, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, Filter, prctl
 from calcd.handler.acceptor import EVENTS, Acceptor, Leave
 from calcd.handler.peers import host_and_name
-from calcd.handler.report import ACCEPTED, ENDED, EXIT_NO_MEMORY, FAILED, accepted, ended, failed
+from calcd.handler.report import ACCEPTED, ENDED, EXIT_NO_MEMORY, FAILED, START, accepted, ended, failed
 from calcd.handler.session import Session
 from calcd.handler.sources import Sources
 from calcd.protocol.answers import QUIT, REQUEST
@@ -171,7 +171,7 @@ class Handler:
                     self._session.prepare(connection)
                 asks = self._has_limits_of_source and self._sources.of(host) != ""
                 try:
-                    write(self._reports, accepted(ACCEPTED, getpid(), asks, peer))
+                    write(self._reports, START + accepted(ACCEPTED, getpid(), asks, peer))
                 except BrokenPipeError:  # listener and supervisor are gone: the client is served all the same
                     pass
                 if asks and not self._is_admitted():
@@ -192,7 +192,7 @@ class Handler:
                 if self._left:
                     self._clear_away()
                 microseconds = (monotonic_ns() - began) // 1000
-                write(self._reports, ended(ENDED, getpid(), not self._left, microseconds, *outcome))
+                write(self._reports, START + ended(ENDED, getpid(), not self._left, microseconds, *outcome))
             status = EX_OK
         except (Leave, BrokenPipeError):  # the latter: nobody is there to be told of the end either
             status = EX_OK
@@ -255,7 +255,7 @@ class Handler:
 
     def _failed(self, error: OSError) -> None:
         """accept(2) has failed."""
-        write(self._reports, failed(FAILED, getpid(), error.errno or 0))
+        write(self._reports, START + failed(FAILED, getpid(), error.errno or 0))
         if error.errno in _OUT_OF_RESOURCES:
             sleep(_PAUSE)
         elif error.errno not in CONNECTION_GONE:

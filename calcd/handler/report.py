@@ -1,10 +1,12 @@
 """What a handler tells of its connections: records in a pipe that all handlers of a listener share.
 
-Each is written at once, so whoever has waited for a handler finds all of its records there. A handler reads
-what strangers send, and one of them might get the better of it: so the pipe keeps what was written apart
-(O_DIRECT in pipe(2): a read gets one write's bytes), and what is no record is dropped, and never shifts or
-spoils the others'. What is left to such a handler is to report in another's name, which spoils a line of the
-log and the counters, or costs the other its connection.
+1.  Each is written at once, so whoever has waited for a handler finds all of its records there.
+2.  A pipe keeps together what one write(2) has written (PIPE_BUF in pipe(7)), and packs it closely: one read
+    gets all that has come, and a busy listener may leave many hundreds there.
+3.  A handler reads what strangers send, and one of them might get the better of it. So each record has a
+    mark in front that can be in none: what is no record is dropped, and never shifts or spoils the others'.
+    What is left to such a handler is to report in another's name, which spoils a line of the log and the
+    counters, or costs the other its connection.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 # What a record tells.
@@ -38,6 +39,8 @@ SEND_TIMEOUT = 11
 LIFETIME_OVER = 12
 REQUEST_LIMIT = 13
 
+GOOD_ENDINGS = frozenset({QUIT, CLIENT_CLOSED, DRAINED})
+
 # The exit status of a handler that cannot report, because it gets no memory (EX_OSERR).
 EXIT_NO_MEMORY = 71
 
@@ -50,11 +53,14 @@ _ENDED = Struct("<Bi?QiQQQ13p")
 # The errno.
 _FAILED = Struct("<Bii")
 _STRUCTS = {ACCEPTED: _ACCEPTED, ENDED: _ENDED, FAILED: _FAILED}
-_MAX_SIZE = max(struct.size for struct in _STRUCTS.values())
 
-# Records that the pipe has room for, in a page each: pipe-max-size in pipe(7), as the kernel has it by
-# default. Where it allows less, handlers that report wait for the listener to read.
-CAPACITY = 256
+# In front of every record, and in none: of what clients have a say in, a name has no line feed, and what has
+# come of a request is shorter. It begins with what is in it but once: so a part of it hides no whole one.
+START = b"\ncalcd reports: "
+# Bytes that the pipe has room for, as the kernel has it by default: one read(2) empties it.
+CAPACITY = 65_536
+# Records that almost fill the smallest of pipes: 8 KiB, for a user who has too many (pipe(7)).
+MANY = 64
 
 
 accepted = _ACCEPTED.pack
@@ -63,11 +69,11 @@ failed = _FAILED.pack
 
 
 def decode(record: bytes) -> tuple[Any, ...] | None:
-    """What was packed; None when that cannot be understood."""
+    """What was packed, whatever follows it; None when that cannot be understood."""
     struct = _STRUCTS.get(record[0]) if record else None
-    if struct is None or len(record) != struct.size:
+    if struct is None or len(record) < struct.size:
         return None
-    fields = struct.unpack(record)
+    fields = struct.unpack_from(record)
     if record[0] == ENDED:
         ending, request = fields[4], fields[8]
         is_sound = QUIT <= ending <= REQUEST_LIMIT and (ending != UNKNOWN_OPERATION or len(request) > 0)
@@ -78,24 +84,24 @@ def decode(record: bytes) -> tuple[Any, ...] | None:
 
 def open_pipe() -> tuple[int, int]:
     """The reading end, which does not block, and the writing end, for handlers."""
-    ends = os.pipe2(os.O_CLOEXEC | os.O_DIRECT)
+    ends = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(ends[0], False)
     try:
-        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, CAPACITY * 4096)
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, CAPACITY)
     except PermissionError:
-        pass
+        pass  # the user has too many: handlers that report wait for the listener to read, then
     return ends
 
 
-def read(pipe: int) -> Iterator[tuple[bytes, tuple[Any, ...]]]:
-    """The records that have arrived at a pipe's reading end, in order, and what was packed in them; at most
-    as many as it has room for."""
-    for _ in range(CAPACITY):
-        try:
-            record = os.read(pipe, _MAX_SIZE + 1)  # longer than a record is none either
-        except BlockingIOError:
-            return
-        if not record:
-            return
-        if fields := decode(record):
-            yield record, fields
+def read(pipe: int) -> list[tuple[bytes, tuple[Any, ...]]]:
+    """The records that have arrived at a pipe's reading end, in order, and what was packed in them."""
+    try:
+        data = os.read(pipe, CAPACITY)
+    except BlockingIOError:
+        return []
+    # Cut, so that what a handler has put behind a record goes no further.
+    return [
+        (record[: _STRUCTS[fields[0]].size], fields)
+        for record in data.split(START)[1:]
+        if (fields := decode(record))
+    ]

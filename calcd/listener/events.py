@@ -38,6 +38,7 @@ ALIVE = 7  # the answer to PING: the listener's loop turns
 TROUBLE = 8  # connections could not be accepted, or not be given a handler, for a while
 LIMIT = 9  # a limit (calcd.listener.admission) is reached, still is, or no longer is
 UNCONFINED = 10  # no seccomp filters: what is missing for them follows
+SERVED = 11  # connections that have ended well and were not told of one by one (calcd.listener.outbox)
 
 # What is missing for seccomp filters.
 NO_LIBRARY = 1  # libseccomp, or its Python bindings
@@ -47,6 +48,7 @@ NO_KERNEL_SUPPORT = 2
 # source, and the host.
 DIED_EVENT = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
 LOST_EVENT = Struct("<Bii")  # handler, wait(2) status
+SERVED_EVENT = Struct("<BQQQQ")  # connections, requests answered, bytes received, bytes sent
 TROUBLE_HEAD = Struct("<BiI")  # errno, how often since the last such event
 LIMIT_HEAD = Struct("<BB?I")  # which, whether it is over, connections affected since the last such event
 ELSEWHERE_HEAD = Struct("<Bi")  # how many more
@@ -83,6 +85,10 @@ def lost(handler: int, wait_status: int) -> bytes:
 
 def unconfined(missing: int) -> bytes:
     return bytes((UNCONFINED, missing))
+
+
+def served(connections: int, requests: int, received: int, sent: int) -> bytes:
+    return SERVED_EVENT.pack(SERVED, connections, requests, received, sent)
 
 
 def trouble(error: int, times: int, call: str) -> bytes:

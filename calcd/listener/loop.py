@@ -27,6 +27,7 @@ from calcd.listener import events
 from calcd.listener.admission import ADMITTED, FULL, Admission
 from calcd.listener.crossings import Crossings
 from calcd.listener.fork import fork
+from calcd.listener.outbox import Outbox
 from calcd.listener.pool import Pool
 from calcd.listener.signalfd import read_signals
 from calcd.timers import Timers
@@ -80,6 +81,7 @@ class Listener:
         signals: int,
         has_successor: bool,
         drain_time: float,
+        sums_up: bool,
         spare_handlers: int,
         limits: Limits,
         sources: Sources,
@@ -88,7 +90,8 @@ class Listener:
     ) -> None:
         """sockets listen, supervisor is this end of the pair, reports both ends of the handlers' pipe,
         drain_time in seconds. signals is the signalfd of SIGNALS. has_successor says that the sockets are
-        systemd's: what waits in their backlog when this listener drains, the next calcd will serve."""
+        systemd's: what waits in their backlog when this listener drains, the next calcd will serve. sums_up
+        is for calcd.listener.outbox."""
         self._sockets = sockets
         self._supervisor = supervisor
         self._reports, reports_for_handlers = reports
@@ -98,9 +101,9 @@ class Listener:
         self._drain_time = drain_time
         self._clients = sources
         self._admission = Admission(limits)
-        self._crossings = Crossings(self._tell)
+        self._outbox = Outbox(sums_up=sums_up)
+        self._crossings = Crossings(self._outbox.tell)
         self._pool = Pool(spare_handlers, limits.connections_per_handler)
-        self._unsent: list[bytes] = []
         self._wanted = EPOLLIN  # of the supervisor's socket
         self._troubles: dict[tuple[int, str], int] = {}  # errno and call: how often since it was told
         self._is_polling = False  # the listening sockets
@@ -143,13 +146,13 @@ class Listener:
         self._watch(self._questions, self._take_questions)
         while self._take_commands():  # how many connections others have: before there is a handler
             pass
-        self._tell(events.ready())
+        self._outbox.tell(events.ready())
         poll, sources, timers = self._epoll.poll, self._sources, self._timers
         while True:
             self._flush()
             self._provide()
             self._flush()
-            if self._has_left and not len(self._pool) and not self._unsent:
+            if self._has_left and not len(self._pool) and not len(self._outbox):
                 return
             timeout = timers.timeout()
             for fd, _ in poll(timeout, _EVENTS):
@@ -175,7 +178,7 @@ class Listener:
             self._has_left
             or self._admission.is_full()
             or self._timers.is_set("pause")
-            or len(self._unsent) > _MAX_UNSENT
+            or len(self._outbox.events) > _MAX_UNSENT
         )
 
     def _provide(self) -> None:
@@ -248,7 +251,7 @@ class Listener:
     def _tell_troubles(self) -> None:
         if self._troubles:
             for (error, call), times in self._troubles.items():
-                self._tell(events.trouble(error, times, call))
+                self._outbox.tell(events.trouble(error, times, call))
             self._troubles.clear()
             self._timers.set("trouble", _TROUBLE_INTERVAL, self._tell_troubles)
 
@@ -260,9 +263,9 @@ class Listener:
             fraction of the price, as long as connections find a handler that waits, and the pipe has room.
         2.  Where handlers are not used again, the end of each wakes it anyhow.
         """
-        is_ahead = len(self._unsent) > _MAX_UNSENT
+        is_ahead = len(self._outbox.events) > _MAX_UNSENT
         records = 0 if is_ahead else self._take_reports()
-        if is_ahead or (self._pool.idle > 0 and records < report.CAPACITY // 2):
+        if is_ahead or (self._pool.idle > 0 and records < report.MANY):
             self._ignore(self._reports)
             self._timers.set("reports", _REPORTS_INTERVAL, self._watch_reports)
 
@@ -271,11 +274,13 @@ class Listener:
 
     def _take_reports(self) -> int:
         """Returns how many there were."""
-        records = 0
-        for record, fields in report.read(self._reports):
-            self._take(record, fields)
-            records += 1
-        return records
+        records = report.read(self._reports)
+        now = time.monotonic_ns()
+        for record, fields in records:
+            self._take(record, fields, now)
+        if self._pool.has_surplus():
+            self._sweep_later()
+        return len(records)
 
     def _take_questions(self) -> None:
         try:
@@ -284,7 +289,7 @@ class Listener:
             pass
         self._take_reports()
 
-    def _take(self, record: bytes, fields: tuple[Any, ...]) -> None:
+    def _take(self, record: bytes, fields: tuple[Any, ...], now: int) -> None:
         kind, handler = fields[:2]
         if kind == report.FAILED:
             error = fields[2]
@@ -292,17 +297,16 @@ class Listener:
                 self._note_trouble(error, "gone" if error in CONNECTION_GONE else "accept")
         elif kind == report.ACCEPTED:
             asks = fields[2]
-            if handler in self._pool.waiting and self._is_admitted(handler, *fields[2:]):
-                self._tell(record)
+            if handler in self._pool.waiting and self._is_admitted(handler, now, *fields[2:]):
+                self._outbox.accepted(handler, record)
             elif asks and handler in self._pool.serving:
                 # Another has reported in its name before, and it would wait for an answer for ever.
                 self._signal(handler, signals.SIGKILL)
         elif handler in self._pool.serving:
             self._ended(handler, leaves=fields[2])
-            self._tell(record)
+            self._outbox.ended(handler, record, fields)
 
-    def _is_admitted(self, handler: int, asks: bool, peer: bytes) -> bool:
-        now = time.monotonic_ns()
+    def _is_admitted(self, handler: int, now: int, asks: bool, peer: bytes) -> bool:
         # Also those that are exempt: the next handlers will have it from here, worked out.
         source = self._clients.of(host_of(peer.decode()))
         if not asks:
@@ -330,8 +334,6 @@ class Listener:
         since, source = self._pool.serving[handler]
         self._pool.ended(handler, leaves)
         self._admission.ended(source)
-        if self._pool.has_surplus():
-            self._sweep_later()
         return since
 
     # Handlers end -----------------------------------------------------------------------------------
@@ -365,10 +367,10 @@ class Listener:
             self._reaped = 0
             if handler in self._pool.serving:
                 microseconds = (time.monotonic_ns() - self._ended(handler, leaves=True)) // 1000
-                self._tell(events.died(handler, status, microseconds))
+                self._outbox.tell_of(handler, events.died(handler, status, microseconds))
             # Else it told of its connection's end, or it is somebody's who exec'd: reaped, and not blamed.
             if self._pool.left(handler) and status:
-                self._tell(events.lost(handler, status))
+                self._outbox.tell(events.lost(handler, status))
                 self._pause()
         return handler
 
@@ -394,13 +396,13 @@ class Listener:
         if packet:
             self._obey(packet)
         if self._wanted != EPOLLIN:
-            self._send_unsent()
+            self._send()
         return packet is not None
 
     def _obey(self, packet: bytes) -> None:
         command = packet[0]
         if command == events.PING:
-            self._tell(events.alive())
+            self._outbox.tell(events.alive())
             self._help_out()
         elif command == events.RETIRE:
             self._leave(has_successor=bool(packet[1]))
@@ -417,22 +419,23 @@ class Listener:
         if may_help and self._admission.room() > self._pool.idle > 0 and self._acceptor.has_waiting():
             self._fork(1)
 
-    def _tell(self, event: bytes) -> None:
-        """What the supervisor can't take now is kept for later: nobody waits for it."""
-        if not self._is_alone:
-            self._unsent.append(event)
-
     def _flush(self) -> None:
         """Before anything that takes long, as a fork does: what this process has heard and not told yet, is
         lost with it when it is killed."""
-        if self._unsent and self._wanted == EPOLLIN:  # else epoll tells when there is room again
-            self._send_unsent()
+        if self._is_alone:
+            self._outbox.clear()
+        elif self._wanted == EPOLLIN:  # else epoll tells when there is room again
+            self._send()
 
-    def _send_unsent(self) -> None:
+    def _send(self) -> None:
+        """What the supervisor can't take now is kept for later: nobody waits for it."""
+        self._outbox.close_sum()
+        unsent = self._outbox.events
         sent = 0
+        wanted = EPOLLIN
         try:
-            while sent < len(self._unsent):
-                events_of_packet = self._unsent[sent : sent + events.EVENTS]
+            while sent < len(unsent):
+                events_of_packet = unsent[sent : sent + events.EVENTS]
                 self._supervisor.send(events.pack(events_of_packet))
                 sent += len(events_of_packet)
         except BlockingIOError:
@@ -440,9 +443,7 @@ class Listener:
         except (BrokenPipeError, ConnectionResetError):
             self._go_on_alone()
             return
-        else:
-            wanted = EPOLLIN
-        del self._unsent[:sent]
+        del unsent[:sent]
         if wanted != self._wanted:
             self._wanted = wanted
             self._epoll.modify(self._supervisor.fileno(), wanted)
@@ -452,7 +453,6 @@ class Listener:
         if not self._is_alone:
             self._is_alone = True
             self._ignore(self._supervisor.fileno())
-            self._unsent.clear()
             self._drain()
 
     # Leaving -----------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ def main() -> int:
         signals=signalfd,
         has_successor=given["has_successor"] == "1",
         drain_time=float(given["drain_time"]),
+        sums_up=given["sums_up"] == "1",
         spare_handlers=int(given["spare_handlers"]),
         limits=limits,
         sources=Sources(given["exempt"].split(",") if given["exempt"] else ()),

@@ -12,7 +12,7 @@ from calcd.supervisor import messages
 from calcd.supervisor.counters import Counters
 from calcd.supervisor.log import Log
 from calcd.supervisor.messages import Message
-from calcd.supervisor.news import Ended
+from calcd.supervisor.news import Ended, Served
 from calcd.supervisor.strangers import looks_like, shown
 
 ENDINGS = {
@@ -33,7 +33,6 @@ CUT_OFFS = {
     report.LIFETIME_OVER: "ConnectionLifetime= is over",
     report.REQUEST_LIMIT: "MaxRequests= is reached",
 }
-_GOOD_ENDINGS = frozenset({report.QUIT, report.CLIENT_CLOSED, report.DRAINED})
 # What the limits of a handler's resources come to.
 _REASONS = {
     -signal.SIGXCPU: "HandlerCpuTime= is over",
@@ -78,7 +77,14 @@ class Accounts:
             self.counters.strangers += 1
         else:
             message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
-        self._settle(message, ending, session, event, is_good=end in _GOOD_ENDINGS)
+        self._settle(message, ending, session, event, is_good=end in report.GOOD_ENDINGS)
+
+    def served(self, sum_of: Served) -> None:
+        """Connections that the log does not show."""
+        self.counters.served += sum_of.connections
+        self.counters.requests += sum_of.requests
+        self.counters.received += sum_of.received
+        self.counters.sent += sum_of.sent
 
     def died(self, session: Session, wait_status: int | None, seconds: float) -> None:
         """The handler, before it could report; wait_status is wait(2)'s, None when nobody has lived to

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from calcd.config import Config
+from calcd.config import Config, LogConnections
 from calcd.handler import report
 from calcd.limits import Limits
 from calcd.listener import events
@@ -51,6 +51,7 @@ class ListenerProcess:
             "spare_handlers": config.spare_handlers,
             "has_successor": int(sockets.are_passed),
             "drain_time": config.drain_time,
+            "sums_up": int(config.log_connections != LogConnections.ALL),
             "exempt": ",".join(map(str, config.exempt_sources)),
             **{name: getattr(config, name) for name in Limits.NAMES},
         }

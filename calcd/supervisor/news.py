@@ -37,6 +37,15 @@ class Ended(NamedTuple):
     frame: bytes
 
 
+class Served(NamedTuple):
+    """Connections that have ended well, and nothing else is told of."""
+
+    connections: int
+    requests: int
+    received: int
+    sent: int
+
+
 class Died(NamedTuple):
     handler: int
     wait_status: int
@@ -65,7 +74,7 @@ class Unconfined(NamedTuple):
     missing: int
 
 
-Event = Ready | Alive | Accepted | Ended | Died | Lost | Trouble | Limit | Unconfined
+Event = Ready | Alive | Accepted | Ended | Served | Died | Lost | Trouble | Limit | Unconfined
 
 
 def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
@@ -74,6 +83,8 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
     (kind,) = event[:1]
     if kind in (events.ACCEPTED, events.ENDED, report.FAILED):
         return decode_report(report.decode(event))
+    if kind == events.SERVED:
+        return Served(*events.SERVED_EVENT.unpack(event)[1:])
     if kind == events.DIED:
         return Died(*events.DIED_EVENT.unpack(event)[1:])
     if kind == events.LOST:

@@ -29,7 +29,19 @@ from calcd.supervisor.crossings import Crossings
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.listener_process import ListenerProcess
 from calcd.supervisor.log import Log
-from calcd.supervisor.news import Accepted, Alive, Died, Ended, Event, Limit, Lost, Ready, Trouble, Unconfined
+from calcd.supervisor.news import (
+    Accepted,
+    Alive,
+    Died,
+    Ended,
+    Event,
+    Limit,
+    Lost,
+    Ready,
+    Served,
+    Trouble,
+    Unconfined,
+)
 from calcd.supervisor.pidfile import Pidfile
 from calcd.supervisor.sockets import Sockets
 from calcd.timers import Timers
@@ -301,6 +313,9 @@ class Supervisor:
             match event:
                 case Accepted() | Ended() | Died():
                     self._take_event_of_handler(listener, event)
+                case Served():
+                    self._accounts.served(event)
+                    self._tell_status_soon()
                 case Lost(handler, wait_status):
                     self._log.write(messages.SPARE_DIED, handler=handler, status=describe(wait_status))
                 case Limit():

@@ -240,7 +240,7 @@ def reports(counts: Counts) -> Target:
         for kind, layout in report._STRUCTS.items():
             head = struct.pack("<Bi", kind, _HANDLER)
             rest = layout.size - len(head)
-            _take_report(head + data[:rest].ljust(rest, b"\0"))
+            _take_report(report.START + head + data[:rest].ljust(rest, b"\0"))
         _take_events(data)
         first = data[: model.SIZE]
         assert looks_like(first).isprintable()
@@ -255,7 +255,7 @@ def _take_report(data: bytes) -> None:
     os.write(writing_end, data)
     # Whatever that was, the next one is understood.
     whole = report.ended(report.ENDED, _HANDLER + 1, True, 1_000, report.QUIT, 1, 24, 4, b"")
-    os.write(writing_end, whole)
+    os.write(writing_end, report.START + whole)
     *before, (last, _) = report.read(reading_end)
     assert last == whole
     os.close(reading_end)

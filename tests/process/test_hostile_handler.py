@@ -31,7 +31,7 @@ def report_as_handler_of(connection: socket.socket, calcd: Calcd, record: Callab
         if fd > 2 and file.startswith("pipe:") and handler.may_write(fd)
     ]
     with open(f"/proc/{handler.pid}/fd/{pipe}", "wb", buffering=0) as reports:
-        reports.write(record(handler.pid))
+        reports.write(report.START + record(handler.pid))
     return handler
 
 

@@ -1,6 +1,7 @@
 """What calcd logs: what an administrator needs to know of each connection, and of the daemon."""
 
 import os
+import re
 import signal
 import socket
 import struct
@@ -117,6 +118,35 @@ def test_usr1_logs_the_counters(tmp_path: Path) -> None:
                 r"0, strangers: 0, refused: 0, limits reached: 0, bytes in: 24, bytes out: 4, reloads: 0, "
                 r"listeners lost: 0"
             )
+
+
+@pytest.mark.usefixtures("every_mode")
+def test_connections_that_the_log_does_not_show_are_counted_all_the_same(tmp_path: Path) -> None:
+    calcd = Calcd(tmp_path)
+    calcd.config.write_text("[calcd]\nLogConnections=errors\n")
+    with calcd:
+        calcd.expected.append("since .*")
+        for _ in range(50):
+            with calcd.connect() as connection:
+                assert ask(connection, ADD, 1, 1) == 2
+        with calcd.connect() as connection:
+            assert ask(connection, ADD, 1, 1) == 2
+            wait_for(lambda: _counters(calcd)[:3] == (1, 50, 50), "51 connections that are counted")
+        wait_for(lambda: _counters(calcd) == (0, 51, 51, 0, 612, 204), "51 connections that have ended")
+
+
+def _counters(calcd: Calcd) -> tuple[int, ...]:
+    """Connections, served, requests, errors, bytes in and out."""
+    before = len(calcd.log())
+    calcd.signal(signal.SIGUSR1)
+    wait_for(lambda: len(calcd.log()) > before, "the counters")
+    match = re.fullmatch(
+        r"since .*: connections now: (\d+), served: (\d+), requests answered: (\d+), errors: (\d+), .* "
+        r"bytes in: (\d+), bytes out: (\d+), .*",
+        calcd.log()[-1],
+    )
+    assert match
+    return tuple(map(int, match.groups()))
 
 
 def test_a_flood_of_connections_is_logged_completely(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from calcd.handler import report
-from calcd.handler.report import ACCEPTED, ENDED, FAILED, accepted, ended, failed
+from calcd.handler.report import ACCEPTED, ENDED, FAILED, START, accepted, ended, failed
 
 GOOD = (ENDED, 7, True, 1_000, report.QUIT, 1, 24, 4, b"")
 
@@ -35,7 +35,7 @@ def test_what_handlers_report_arrives_in_order(pipe: tuple[int, int]) -> None:
     ]
     packs = {ACCEPTED: accepted, ENDED: ended, FAILED: failed}
     for kind, *others in told:
-        os.write(writing_end, packs[kind](kind, *others))
+        os.write(writing_end, START + packs[kind](kind, *others))
     assert all_of(reading_end) == told
     assert all_of(reading_end) == []
 
@@ -43,11 +43,21 @@ def test_what_handlers_report_arrives_in_order(pipe: tuple[int, int]) -> None:
 def test_the_pipe_has_room_for_what_a_busy_listener_leaves_there(pipe: tuple[int, int]) -> None:
     reading_end, writing_end = pipe
     os.set_blocking(writing_end, False)
-    for _ in range(report.CAPACITY):
-        os.write(writing_end, ended(*GOOD))
+    written = 0
     with pytest.raises(BlockingIOError):
-        os.write(writing_end, ended(*GOOD))
-    assert all_of(reading_end) == [GOOD] * report.CAPACITY
+        while True:
+            os.write(writing_end, START + ended(*GOOD))
+            written += 1
+    assert written > 500
+    assert all_of(reading_end) == [GOOD] * written
+
+
+def test_a_client_cannot_send_what_would_look_like_two_reports(pipe: tuple[int, int]) -> None:
+    reading_end, writing_end = pipe
+    told = [(ENDED, 7, True, 1_000, report.TRUNCATED, 0, 12, 0, START[at:][:12]) for at in range(len(START))]
+    for fields in told:
+        os.write(writing_end, START + ended(*fields))
+    assert all_of(reading_end) == told
 
 
 @pytest.mark.parametrize(
@@ -55,7 +65,7 @@ def test_the_pipe_has_room_for_what_a_busy_listener_leaves_there(pipe: tuple[int
     [
         b"\0",
         ended(*GOOD)[:-1],
-        ended(*GOOD) + b"\0",
+        *(START[:length] for length in range(1, len(START) + 1)),
         b"\0" * 4000,
         bytes((99,)) + ended(*GOOD)[1:],
         ended(ENDED, 7, True, 0, 99, 0, 0, 0, b""),
@@ -65,12 +75,23 @@ def test_the_pipe_has_room_for_what_a_busy_listener_leaves_there(pipe: tuple[int
         accepted(ACCEPTED, 7, False, b"\xff"),
     ],
     ids=[
-        *("a byte", "cut short", "too long", "very long", "no kind", "ending 99", "ending -1"),
+        *("a byte", "cut short", *(f"{length} bytes of a mark" for length in range(1, len(START) + 1))),
+        *("very long", "no kind", "ending 99", "ending -1"),
         *("no unknown operation", "a peer of two lines", "a peer that is no text"),
     ],
 )
-def test_what_is_no_report_counts_as_none_and_spoils_no_other(pipe: tuple[int, int], nonsense: bytes) -> None:
+@pytest.mark.parametrize("is_marked", [True, False], ids=["marked as one", "bare"])
+def test_what_is_no_report_counts_as_none_and_spoils_no_other(
+    pipe: tuple[int, int], nonsense: bytes, is_marked: bool
+) -> None:
     reading_end, writing_end = pipe
-    os.write(writing_end, nonsense)
-    os.write(writing_end, ended(*GOOD))
-    assert all_of(reading_end) == [GOOD]
+    os.write(writing_end, START + ended(*GOOD))
+    os.write(writing_end, START + nonsense if is_marked else nonsense)
+    os.write(writing_end, START + ended(*GOOD))
+    assert all_of(reading_end) == [GOOD, GOOD]
+
+
+def test_what_follows_a_report_goes_no_further(pipe: tuple[int, int]) -> None:
+    reading_end, writing_end = pipe
+    os.write(writing_end, START + ended(*GOOD) + b"\0" * 4000)
+    assert report.read(reading_end) == [(ended(*GOOD), GOOD)]
