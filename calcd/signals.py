@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 # What the listener answers a handler that asks whether to serve a connection. The kernel queues the real-time
 # ones, and nobody sends them to all of a service's processes.
 ADMITTED, REFUSED = ANSWERS = _signal.SIGRTMIN, _signal.SIGRTMIN + 1
-# Tells handlers that serve one connection after another to accept no more.
+# Tells handlers to accept no more.
 LEAVE = _signal.SIGRTMIN + 2
 
 NOT_IN_HANDLERS = sum(1 << (number - 1) for number in ANSWERS).to_bytes(128, "little")  # sigset_t
 # By ctypes: Python's pthread_sigmask() makes a set of what was blocked.
 sigprocmask = ctypes.PyDLL(None).sigprocmask
-_prctl = ctypes.PyDLL(None).prctl
-_PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 __all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1", "SIGXCPU"]
 
@@ -53,10 +52,6 @@ class SignalPipe:
 def ignore(numbers: Iterable[int]) -> None:
     for number in numbers:
         _signal.signal(number, _signal.SIG_IGN)
-
-
-def receive_when_parent_dies(number: int) -> None:
-    _prctl(_PR_SET_PDEATHSIG, number)
 
 
 def block_only(numbers: Iterable[int]) -> None:

@@ -1,11 +1,10 @@
-"""Where handlers wait for connections: all those of a listener, in one epoll.
+"""How handlers accept connections.
 
-1.  Of those that wait, the kernel wakes one for a connection, and an epoll that all share makes a connection
-    cost the same however many handlers are at work: each one's own would be asked in turn (EPOLLEXCLUSIVE in
-    epoll_ctl(2)).
-2.  The listener sends handlers away by a pipe in the same epoll, a byte for each: so one that is away has
-    never just accepted a connection, as it might have when a signal came. The end of the pipe sends all of
-    them away, also that of a listener that was killed.
+1.  Of those that sleep in accept(2), the kernel wakes one for a connection, however many there are. So where
+    there is one socket to listen at, that is where they wait.
+2.  Where there are several, they wait in an epoll that all share. It wakes one as well, and the next as soon
+    as the first is on its way, in vain as a rule. An epoll for each would have all of them asked for each
+    connection, in turn (EPOLLEXCLUSIVE in epoll_ctl(2)).
 """
 
 from __future__ import annotations
@@ -17,72 +16,50 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Sequence
-    from typing import Any, NoReturn
+    from typing import Any
 
-    Address = tuple[Any, ...] | str | bytes
-
-# As many as there can be events that concern a handler: it takes one connection. Python's own choice, 1,023,
-# takes a buffer of three pages.
-EVENTS = 2
-
-
-class Leave(Exception):  # noqa: N818 - it is no error
-    """The handler is to end instead of waiting for another connection."""
+    # A connection's file descriptor, and what accept(2) says of the peer.
+    Accepted = tuple[int, tuple[Any, ...] | str | bytes]
 
 
 class Acceptor:
     """Made by the listener before its first fork."""
 
-    __slots__ = ("_epoll", "_writing_end", "accept_from", "dismissals", "wait")
+    __slots__ = ("_accept_from", "_epoll", "_sockets", "accept")
 
     def __init__(self, sockets: Sequence[socket]) -> None:
         """sockets listen."""
-        self.dismissals, self._writing_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._sockets = sockets
         self._epoll = epoll()
-        # For handlers, which call no more functions than they must: calcd.handler.process.
-        self.wait = self._epoll.poll
-        self._epoll.register(self.dismissals, EPOLLIN)
-        # By the file descriptor that is ready: what returns a connection's file descriptor, and what
-        # accept(2) says of the peer. It raises Leave, and OSError when accept(2) fails; BlockingIOError
-        # when another handler was faster. _accept() makes no socket object; typeshed does not know it.
-        self.accept_from: dict[int, Callable[[], tuple[int, Address]]] = {
+        # By the file descriptor that is ready. _accept() makes no socket object; typeshed does not know it.
+        self._accept_from: dict[int, Callable[[], Accepted]] = {
             listening.fileno(): listening._accept  # type: ignore[attr-defined]
             for listening in sockets
         }
-        self.accept_from[self.dismissals] = self._look_whether_to_leave
-        for listening in sockets:
-            listening.setblocking(False)
-            self._epoll.register(listening.fileno(), EPOLLIN)
+        for fd in self._accept_from:
+            self._epoll.register(fd, EPOLLIN)
+        # Waits for a connection. Raises OSError when accept(2) fails: BlockingIOError when another handler
+        # was faster.
+        self.accept = self.accept_when_ready if len(sockets) > 1 else self._accept_from[sockets[0].fileno()]
 
-    # In a handler ---------------------------------------------------------------------------------
+    def prepare(self) -> None:
+        """To be called before the first handler accepts, and no sooner: whether accept(2) waits is a matter
+        of the sockets, and so that of the handlers of the listener before this one as well. Where it no
+        longer does, they use accept_when_ready()."""
+        for listening in self._sockets:
+            listening.setblocking(len(self._sockets) == 1)
 
-    def _look_whether_to_leave(self) -> NoReturn:
-        os.read(self.dismissals, 1)  # BlockingIOError: another handler was faster
-        raise Leave
-
-    # In the listener ------------------------------------------------------------------------------
-
-    def files(self) -> list[int]:
-        """What accepting takes: a handler that has closed these will not, however it is talked into it."""
-        return [self._epoll.fileno(), *self.accept_from]
-
-    def close(self) -> None:
-        for fd in (self._epoll.fileno(), self.dismissals, self._writing_end):
-            os.close(fd)
-
-    @property
-    def not_for_handlers(self) -> int:
-        """A file descriptor that a handler must close, or it would never see the end of the pipe."""
-        return self._writing_end
+    def accept_when_ready(self) -> Accepted:
+        ((ready, _),) = self._epoll.poll(None, 1)
+        return self._accept_from[ready]()
 
     def has_waiting(self) -> bool:
         """Whether connections wait."""
-        return any(fd != self.dismissals for fd, _ in self.wait(0, EVENTS))
+        return bool(self._epoll.poll(0, 1))
 
-    def dismiss(self, handlers: int) -> None:
-        """Sends away so many of those that wait, the next that do included."""
-        os.write(self._writing_end, bytes(handlers))
+    def files(self) -> list[int]:
+        """What accepting takes: a handler that has closed these will not, however it is talked into it."""
+        return [self._epoll.fileno(), *self._accept_from]
 
-    def dismiss_all(self) -> None:
-        """Sends away all of them, and those that are at work when they are done."""
-        os.close(self._writing_end)
+    def close(self) -> None:
+        os.close(self._epoll.fileno())

@@ -8,19 +8,19 @@ import os
 import sys
 from _signal import ITIMER_REAL, SIG_SETMASK, setitimer
 from _socket import AF_UNIX, SOCK_SEQPACKET, socket
-from os import EX_OK, EX_SOFTWARE, _exit, close, getpid, write
+from os import EX_OK, EX_SOFTWARE, _exit, close, getpid, getppid, write
 from resource import RLIM_INFINITY, RLIMIT_CPU, RLIMIT_DATA, getrlimit, setrlimit
 from time import monotonic_ns, process_time, sleep
 
 from calcd import signals
 from calcd.confinement import FILTER_NOT_TAKEN, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, Filter, prctl
-from calcd.handler.acceptor import EVENTS, Acceptor, Leave
+from calcd.handler.acceptor import Acceptor
 from calcd.handler.peers import host_and_name
 from calcd.handler.report import ACCEPTED, ENDED, EXIT_NO_MEMORY, FAILED, START, accepted, ended, failed
 from calcd.handler.session import Session
 from calcd.handler.sources import Sources
 from calcd.protocol.answers import QUIT, REQUEST
-from calcd.signals import NOT_IN_HANDLERS, sigprocmask
+from calcd.signals import LEAVE, NOT_IN_HANDLERS, PR_SET_PDEATHSIG, sigprocmask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,14 +61,13 @@ class Handler:
     """Made by the listener before its first fork; run() in every fork."""
 
     __slots__ = (
-        "_accept_from",
-        "_dismissals",
+        "_accept",
+        "_accept_when_ready",
         "_filter",
         "_for_accepting",
         "_has_limits_of_source",
         "_inherited",
         "_is_rehearsal",
-        "_is_waiting",
         "_left",
         "_lifetime",
         "_listener",
@@ -79,7 +78,6 @@ class Handler:
         "_sources",
         "_time",
         "_title",
-        "_wait",
     )
 
     def __init__(
@@ -98,10 +96,8 @@ class Handler:
         """reports is the pipe that reports go to, questions the eventfd that has the listener look there at
         once; inherited are the listener's other file descriptors: what the list holds at a fork. A rehearsal
         is the listener's own, and run() returns from it."""
-        self._wait = acceptor.wait
-        self._dismissals = acceptor.dismissals
-        self._accept_from = acceptor.accept_from
-        self._is_waiting = False
+        self._accept = acceptor.accept
+        self._accept_when_ready = acceptor.accept_when_ready
         self._for_accepting = [*acceptor.files(), questions]
         self._filter = own_filter.argument
         self._is_rehearsal = is_rehearsal
@@ -122,6 +118,7 @@ class Handler:
         self._listener = getpid()
         # Blocked in the listener: in a handler they come through as soon as run() lets them.
         signals.handle(signals.SIGTERM, self._terminate)
+        signals.handle(LEAVE, self._leave)
         if self._lifetime is not None:
             signals.handle(signals.SIGALRM, self._session.drain)
 
@@ -143,23 +140,19 @@ class Handler:
         try:
             if not self._is_rehearsal:
                 sigprocmask(SIG_SETMASK, NOT_IN_HANDLERS, None)
+                prctl(PR_SET_PDEATHSIG, LEAVE)
+                if getppid() != self._listener:
+                    self._accept_no_more()
             for fd in self._inherited:
                 close(fd)
-            if self._left > 1:
-                self._be_told_to_leave()
             show, title = self._show, self._title
-            wait, dismissals = self._wait, self._dismissals
             show(title, 0, _IDLE)
+            accept = self._accept
             while self._left:
                 try:
-                    self._is_waiting = True
-                    events = wait(None, EVENTS)
-                    self._is_waiting = False
-                    for ready, _ in events:
-                        if ready == dismissals:
-                            break
-                    connection, address = self._accept_from[ready]()
-                except BlockingIOError:  # another handler was faster
+                    connection, address = accept()
+                except BlockingIOError:  # another was faster, or a reload has made the socket one of several
+                    accept = self._accept_when_ready
                     continue
                 except OSError as error:
                     if self._left:  # else there is nothing to accept with
@@ -194,7 +187,7 @@ class Handler:
                 microseconds = (monotonic_ns() - began) // 1000
                 write(self._reports, START + ended(ENDED, getpid(), not self._left, microseconds, *outcome))
             status = EX_OK
-        except (Leave, BrokenPipeError):  # the latter: nobody is there to be told of the end either
+        except BrokenPipeError:  # nobody is there to be told of the end either
             status = EX_OK
         except MemoryError:
             status = EXIT_NO_MEMORY
@@ -218,38 +211,32 @@ class Handler:
         try:
             os.eventfd_write(self._questions, 1)
         except OSError:
-            pass  # _leave() has closed it, or another has filled it: the report is read a little later, then
+            pass  # closed by _accept_no_more(), or full: the report is read a little later, then
         while (answer := signals.wait_for(signals.ANSWERS, _LOOK)) is None:
-            if os.getppid() != self._listener:
+            if getppid() != self._listener:
                 return True
         return bool(answer == signals.ADMITTED)
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         """Handles SIGTERM."""
         self._session.drain(number, frame)
-        self._leave(number, frame)
-
-    def _be_told_to_leave(self) -> None:
-        """
-        1.  While it serves a connection, it has the listening sockets open, and their addresses would stay
-            taken, with nobody to accept who connects. So it closes them when it is told, by LEAVE.
-        2.  The kernel tells it as well when the listener dies (PR_SET_PDEATHSIG in prctl(2)).
-        """
-        signals.handle(signals.LEAVE, self._leave)
-        signals.receive_when_parent_dies(signals.LEAVE)
-        if os.getppid() != self._listener:
-            raise Leave
+        self._accept_no_more()
 
     def _leave(self, _number: int, _frame: FrameType | None) -> None:
-        """Handles LEAVE: no connection follows the one that it has, if any."""
-        if self._is_waiting:
-            self._is_waiting = False  # once: the next signal may find the exception on its way
-            raise Leave
+        """Handles LEAVE: no connection follows the one that it has, if any.
+
+        1.  The signal is the listener's, or the kernel's when the listener dies (PR_SET_PDEATHSIG in
+            prctl(2)).
+        2.  No exception is thrown into accept(2), which might just have returned a connection: the call that
+            was interrupted starts again (PEP 475), and fails, because what it accepts from is closed.
+        3.  Who serves a connection has the listening sockets open if another may follow, and their addresses
+            would stay taken, with nobody to accept who connects.
+        """
         self._accept_no_more()
 
     def _accept_no_more(self) -> None:
         self._left = 0
-        files, self._for_accepting = self._for_accepting, []  # at once: _leave() may come at any time
+        files, self._for_accepting = self._for_accepting, []  # at once: a signal may come at any time
         for fd in files:
             close(fd)
 

@@ -47,7 +47,7 @@ SIGNALS = (signals.SIGCHLD, signals.SIGTERM)
 
 # Seconds between two SIGTERMs to handlers that are draining: calcd.handler.session, 4.
 _REMINDER = 0.1
-# How often handlers that are to accept no more are told.
+# How often handlers at work that are to accept no more are told.
 _LEAVE_TIMES = 10
 # Seconds without a fork when the system is out of what it takes, or handlers die before they serve: trying
 # again at once would spin, and exiting would end what is still served.
@@ -121,7 +121,6 @@ class Listener:
             self._reports,
             signals,
             self._epoll.fileno(),
-            self._acceptor.not_for_handlers,
         ]
         rehearse(title, limits, sources)
         self._handler = Handler(
@@ -139,6 +138,7 @@ class Listener:
         """Serves until it is told to leave, or left alone, and every handler has ended."""
         for listening in self._sockets:
             self._handler.prepare(listening.fileno())
+        self._acceptor.prepare()
         self._supervisor.setblocking(False)
         self._watch(self._signals, self._take_signals)
         self._watch(self._supervisor.fileno(), self._take_commands)
@@ -185,12 +185,13 @@ class Listener:
         """Sees to it that connections find a handler. Where none waits for them, the listener looks itself
         whether there are any; otherwise they do not wake it."""
         may_fork = self._may_fork()
-        missing = self._pool.missing(self._admission.room(), is_wanted=False)
+        room = 0 if self._has_left else self._admission.room()
+        missing = self._pool.missing(room, is_wanted=False)
         if missing > 0 and may_fork:
             self._fork(missing)
-        elif missing < 0 and not self._has_left:
+        elif missing < 0:
             self._dismiss(-missing)
-        wanted = may_fork and self._pool.idle <= 0
+        wanted = may_fork and not self._pool.waiting
         if wanted != self._is_polling:
             for listening in self._sockets:
                 if wanted:
@@ -240,8 +241,16 @@ class Listener:
             self._sweep_later()
 
     def _dismiss(self, handlers: int) -> None:
-        self._acceptor.dismiss(handlers)
-        self._pool.dismissed(handlers)
+        self._pool.dismiss(handlers)
+        self._tell_dismissed()
+
+    def _tell_dismissed(self) -> None:
+        """Until they have left, or got a connection: a signal can come between a look for one and accept(2),
+        which waits on."""
+        for handler in self._pool.dismissed:
+            os.kill(handler, signals.LEAVE)
+        if self._pool.dismissed:
+            self._timers.set("dismissed", _REMINDER, self._tell_dismissed)
 
     def _note_trouble(self, error: int, call: str) -> None:
         self._troubles[error, call] = self._troubles.get((error, call), 0) + 1
@@ -265,7 +274,7 @@ class Listener:
         """
         is_ahead = len(self._outbox.events) > _MAX_UNSENT
         records = 0 if is_ahead else self._take_reports()
-        if is_ahead or (self._pool.idle > 0 and records < report.MANY):
+        if is_ahead or (self._pool.waiting and records < report.MANY):
             self._ignore(self._reports)
             self._timers.set("reports", _REPORTS_INTERVAL, self._watch_reports)
 
@@ -293,11 +302,11 @@ class Listener:
         kind, handler = fields[:2]
         if kind == report.FAILED:
             error = fields[2]
-            if handler in self._pool.waiting and error in errno.errorcode:
+            if self._pool.may_accept(handler) and error in errno.errorcode:
                 self._note_trouble(error, "gone" if error in CONNECTION_GONE else "accept")
         elif kind == report.ACCEPTED:
             asks = fields[2]
-            if handler in self._pool.waiting and self._is_admitted(handler, now, *fields[2:]):
+            if self._pool.may_accept(handler) and self._is_admitted(handler, now, *fields[2:]):
                 self._outbox.accepted(handler, record)
             elif asks and handler in self._pool.serving:
                 # Another has reported in its name before, and it would wait for an answer for ever.
@@ -416,7 +425,7 @@ class Listener:
         """A connection may wait although handlers do: when somebody has stopped them. Those that cannot
         accept have said so, and more of them could not either."""
         may_help = self._may_fork() and not self._timers.is_set("trouble")
-        if may_help and self._admission.room() > self._pool.idle > 0 and self._acceptor.has_waiting():
+        if may_help and self._admission.room() > len(self._pool.waiting) > 0 and self._acceptor.has_waiting():
             self._fork(1)
 
     def _flush(self) -> None:
@@ -472,7 +481,6 @@ class Listener:
             return
         self._has_left = True
         self._provide()
-        self._acceptor.dismiss_all()
         for listening in self._sockets:
             listening.close()
         self._sockets = ()
@@ -480,11 +488,12 @@ class Listener:
         self._crossings.close()
         if self._is_draining:
             self._remind()
-        else:
+        elif self._pool.is_reused:
             self._tell_to_leave(_LEAVE_TIMES)
 
     def _tell_to_leave(self, times: int) -> None:
-        """More than once, because a signal can come between a look for one and a read(2), which goes on."""
+        """Handlers at work: calcd.handler.process. More than once, because a signal can come between a look
+        for one and a read(2), which goes on."""
         os.killpg(0, signals.LEAVE)
         if times > 1:
             self._timers.set("leave", _REMINDER, lambda: self._tell_to_leave(times - 1))

@@ -30,8 +30,8 @@ def main() -> int:
     # They are the supervisor's, also when they are sent to all: by a terminal, by systemctl kill, or by
     # the kernel to a process group that lost its last tie to a session and has a stopped member.
     signals.ignore((signals.SIGINT, signals.SIGHUP, signals.SIGUSR1))
-    signals.ignore((signals.LEAVE,))  # its own to handlers, by their process group
     signalfd = open_signalfd(SIGNALS)
+    signals.block((signals.LEAVE,))  # its own to handlers, by the process group that it shares with them
     restrict(limits)
     listener = Listener(
         sockets=[socket(fileno=int(fd)) for fd in given["sockets"].split(",")],

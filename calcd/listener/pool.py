@@ -16,27 +16,23 @@ class Pool:
     def __init__(self, spare: int, connections_per_handler: float) -> None:
         """spare is how many are to wait when none is needed."""
         self._spare = spare
-        self._is_reused = connections_per_handler > 1
+        self.is_reused = connections_per_handler > 1
         # By the handler's PID: time.monotonic_ns() when its connection was accepted, and the source.
         self.serving: dict[int, tuple[int, str]] = {}
         self.waiting: set[int] = set()
+        self.dismissed: set[int] = set()  # have waited, and are to leave; a connection may be faster
         self.leaving: set[int] = set()
-        self._dismissed = 0  # of those that wait; which of them will leave is not known yet
         self._fewest = 0  # that have waited at a time, since surplus() was asked
 
     def __len__(self) -> int:
-        return len(self.waiting) + len(self.serving) + len(self.leaving)
+        return len(self.waiting) + len(self.dismissed) + len(self.serving) + len(self.leaving)
 
     def __iter__(self) -> Iterator[int]:
         """Their PIDs."""
         yield from self.waiting
+        yield from self.dismissed
         yield from self.serving
         yield from self.leaving
-
-    @property
-    def idle(self) -> int:
-        """Less than 0 when some that were to leave got a connection first."""
-        return len(self.waiting) - self._dismissed
 
     def missing(self, room: float, is_wanted: bool) -> int:
         """How many to fork now; less than 0 to send away so many. room is how many more connections are
@@ -45,51 +41,56 @@ class Pool:
         Several at a time, and again when half of them are gone: what the listener's memory costs a fork, to
         copy and to write to again, is for the next forks together.
         """
-        idle = self.idle
-        if idle <= 0 and is_wanted:
+        idle = len(self.waiting)
+        if idle == 0 and is_wanted:
             wanted = max(1, self._spare)
         elif idle <= self._spare // 2:
             wanted = self._spare - idle
         else:
             wanted = 0
-        idle = max(idle, 0)
         return int(max(-idle, min(wanted, room - idle)))
 
     def surplus(self) -> int:
         """How many to send away now: half of those that nobody has needed since the last call."""
-        unneeded = min(self._fewest, self.idle) - self._spare
-        self._fewest = self.idle
+        unneeded = self._fewest - self._spare
+        self._fewest = len(self.waiting)
         return (unneeded + 1) // 2 if unneeded > 0 else 0
 
     def has_surplus(self) -> bool:
-        return self.idle > self._spare
+        return len(self.waiting) > self._spare
 
     def forked(self, handler: int) -> None:
         self.waiting.add(handler)
 
-    def dismissed(self, handlers: int) -> None:
-        """So many of those that wait have been sent away."""
-        self._dismissed += handlers
+    def dismiss(self, handlers: int) -> None:
+        """So many of those that wait are to be sent away."""
+        for _ in range(handlers):
+            self.dismissed.add(self.waiting.pop())
+        self._fewest = min(self._fewest, len(self.waiting))
+
+    def may_accept(self, handler: int) -> bool:
+        return handler in self.waiting or handler in self.dismissed
 
     def accepted(self, handler: int, now: int, source: str) -> None:
+        """One that may accept has got a connection."""
         self.waiting.discard(handler)
+        self.dismissed.discard(handler)
         self.serving[handler] = now, source
-        self._fewest = min(self._fewest, self.idle)
+        self._fewest = min(self._fewest, len(self.waiting))
 
     def ended(self, handler: int, leaves: bool) -> None:
         """A connection of the handler's, which has been accepted."""
         del self.serving[handler]
         # A handler that was taken over may say what is not true, and must not keep another from being forked.
-        if self._is_reused and not leaves:
+        if self.is_reused and not leaves:
             self.waiting.add(handler)
         else:
             self.leaving.add(handler)
 
     def left(self, handler: int) -> bool:
-        """A handler has been waited for that served nobody; returns whether it had waited."""
-        self.leaving.discard(handler)
-        if handler not in self.waiting:
-            return False
-        self.waiting.remove(handler)
-        self._dismissed = max(0, self._dismissed - 1)
-        return True
+        """A handler has been waited for that served nobody; returns whether it might have."""
+        has_waited = self.may_accept(handler)
+        for handlers in (self.waiting, self.dismissed, self.leaving):
+            handlers.discard(handler)
+        self._fewest = min(self._fewest, len(self.waiting))
+        return has_waited

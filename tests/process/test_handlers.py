@@ -76,6 +76,8 @@ def test_a_client_is_answered_although_all_that_wait_are_stopped(folder: Path) -
         stopped = calcd.waiting
         for process in stopped:
             os.kill(process.pid, signal.SIGSTOP)
+        # Until then, accept(2) may still return, and the connection is in the hands of one that is stopped.
+        wait_for(lambda: all(process.status("State").startswith("T") for process in stopped), "all to stop")
         ask_once(calcd)
         for process in stopped:
             os.kill(process.pid, signal.SIGCONT)

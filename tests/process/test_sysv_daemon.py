@@ -19,6 +19,7 @@ from support.launcher import held_back
 from support.processes import Process, every_process, of_session
 
 from calcd.protocol.classic import Operation
+from calcd.signals import LEAVE
 
 # What a careless caller leaves to those whom it starts: all signals ignored and blocked, a variable that
 # nobody else should see, and a umask.
@@ -71,10 +72,9 @@ def test_1_the_files_that_its_caller_had_open_are_closed(tmp_path: Path, folder:
 
 def test_2_the_signals_that_its_caller_ignored_are_not_ignored(processes: list[Process]) -> None:
     """Reset all signal handlers to their default."""
-    # Python turns these two into errors of the call; those for all of calcd are the supervisor's to answer;
-    # and one the listener sends to its whole process group, for handlers that are used again.
+    # Python turns these two into errors of the call; those for all of calcd are the supervisor's to answer.
     pythons = {signal.SIGPIPE, signal.SIGXFSZ}
-    others = {signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGRTMIN + 2}
+    others = {signal.SIGHUP, signal.SIGINT, signal.SIGUSR1}
     supervisor, *rest = processes
     assert _signals(supervisor, "SigIgn") == pythons
     for process in rest:
@@ -82,11 +82,11 @@ def test_2_the_signals_that_its_caller_ignored_are_not_ignored(processes: list[P
 
 
 def test_3_the_signals_that_its_caller_blocked_are_not_blocked(processes: list[Process]) -> None:
-    """Reset the signal mask. The listener blocks the two that it reads from a signalfd, and the one that is
+    """Reset the signal mask. The listener blocks the two that it reads from a signalfd, and the two that are
     for handlers alone; a handler the two by which the listener answers it."""
     supervisor, listener, handler = processes
     assert _signals(supervisor, "SigBlk") == set()
-    assert _signals(listener, "SigBlk") == {signal.SIGCHLD, signal.SIGTERM, signal.SIGXCPU}
+    assert _signals(listener, "SigBlk") == {signal.SIGCHLD, signal.SIGTERM, signal.SIGXCPU, LEAVE}
     assert _signals(handler, "SigBlk") == {signal.SIGRTMIN, signal.SIGRTMIN + 1}
 
 

@@ -32,8 +32,9 @@ class World:
             self.dismiss(-missing)
 
     def dismiss(self, handlers: int) -> None:
-        self.pool.dismissed(handlers)
-        for handler in list(self.waiting)[:handlers]:
+        before = set(self.pool.dismissed)
+        self.pool.dismiss(handlers)
+        for handler in self.pool.dismissed - before:
             del self.waiting[handler]
             assert self.pool.left(handler)
 
@@ -81,7 +82,7 @@ def test_there_are_never_more_than_there_is_room_for_and_a_connection_finds_one(
         if step is World.connect:
             assert len(world.serving) == min(served + 1, ROOM)
         assert len(world.waiting) + len(world.serving) <= ROOM
-        assert world.pool.idle == len(world.waiting)
+        assert world.pool.waiting == set(world.waiting)
         assert set(world.pool) == {*world.waiting, *world.serving, *world.leaving}
         assert len(world.pool) == len(world.waiting) + len(world.serving) + len(world.leaving)
 
@@ -100,17 +101,18 @@ def test_those_that_nobody_needs_are_sent_away_and_the_spare_ones_stay(spare: in
     assert not world.pool.has_surplus()
 
 
-def test_one_that_got_a_connection_before_it_could_leave_is_counted_as_sent_away_until_one_leaves() -> None:
+def test_one_that_gets_a_connection_before_it_can_leave_serves_it_and_leaves() -> None:
     pool = Pool(0, math.inf)
     pool.forked(1)
-    pool.dismissed(1)
-    assert pool.idle == 0
+    pool.dismiss(1)
+    assert not pool.waiting
+    assert pool.may_accept(1)
     pool.accepted(1, 0, "")
-    assert pool.idle == -1
+    assert not pool.may_accept(1)
     assert pool.missing(ROOM, is_wanted=True) == 1
-    pool.ended(1, leaves=False)
-    assert pool.left(1)
-    assert pool.idle == 0
+    pool.ended(1, leaves=True)
+    assert not pool.left(1)
+    assert len(pool) == 0
 
 
 def test_when_others_have_taken_the_room_so_many_are_sent_away() -> None:
@@ -126,5 +128,5 @@ def test_a_handler_that_serves_once_does_not_count_as_waiting_again_whatever_it_
     pool.forked(1)
     pool.accepted(1, 0, "")
     pool.ended(1, leaves=False)
-    assert pool.idle == 0
+    assert not pool.waiting
     assert list(pool) == [1]
