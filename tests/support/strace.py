@@ -9,6 +9,10 @@ from contextlib import AbstractContextManager
 
 from support.processes import Process
 
+# What calcd logs of a handler that is used again: strace makes a call fail by giving it the number -1, which
+# the seccomp filter of one that has served a connection has no place for.
+TAMPERED = r"handler \d+ died while it waited for a connection: killed by signal 31 \(SIGSYS\); others serve"
+
 
 def injected(process: Process, *faults: str) -> AbstractContextManager[None]:
     """While it lasts, system calls fail as strace's -e inject= says, such as accept4:error=EMFILE. Children
