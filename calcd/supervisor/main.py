@@ -1,7 +1,6 @@
 """calcd's start-up, in order, and its mirror, the end."""
 
 import contextlib
-import ctypes
 import os
 import sys
 from functools import partial
@@ -23,6 +22,7 @@ from calcd.supervisor import (
 from calcd.supervisor.control import Control
 from calcd.supervisor.daemonize import Launch
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
+from calcd.supervisor.libc import prctl
 from calcd.supervisor.log import Log
 from calcd.supervisor.options import Options
 from calcd.supervisor.pidfile import Pidfile
@@ -118,7 +118,7 @@ def _start(given: Options, settings: Config) -> None:
                 ),
                 contextlib.closing(control_socket) if control_socket else contextlib.nullcontext(),
             ):
-                _adopt_orphans()
+                prctl(_PR_SET_CHILD_SUBREAPER, 1)  # of the handlers whose listener dies
                 if identity.uid == 0 and not settings.user:
                     to_log.write(messages.STAYS_ROOT)
                 Supervisor(
@@ -142,11 +142,3 @@ def _start(given: Options, settings: Config) -> None:
                 each.socket.close()
             if control_socket:
                 control_socket.socket.close()
-
-
-def _adopt_orphans() -> None:
-    """Makes this process the parent of the handlers whose listener dies: PR_SET_CHILD_SUBREAPER."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        error = ctypes.get_errno()
-        raise Failure(ExitStatus.OS_ERROR, f"prctl(PR_SET_CHILD_SUBREAPER): {os.strerror(error)}")

@@ -9,13 +9,12 @@ from struct import Struct
 from typing import NamedTuple
 
 from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.libc import check, libc, prctl
 
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 23, 24, 38  # prctl(2)
 _CAPABILITY_VERSION_3 = 0x20080522  # capget(2): sets of 64 bits, each in two halves
 _CAPABILITY_HEADER = Struct("@Ii")  # version, PID
 _CAPABILITY_SETS = Struct("@6I")  # effective, permitted, inheritable, twice
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Identity(NamedTuple):
@@ -56,7 +55,7 @@ def drop(identity: Identity) -> None:
     Raises Failure where only root could, and OSError where the system does not let go of what is to go.
     """
     # No program that is executed from now on gets more than this process has: setuid(2) has no effect.
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if identity.uid != 0:
         _empty_bounding_set()
     try:
@@ -88,11 +87,11 @@ def _empty_bounding_set() -> None:
     with contextlib.suppress(PermissionError):
         for capability in range(64):  # the kernel's sets have 64 bits
             try:
-                is_in_it = _prctl(_PR_CAPBSET_READ, capability)
+                is_in_it = prctl(_PR_CAPBSET_READ, capability)
             except OSError:  # EINVAL: one more than the kernel has
                 return
             if is_in_it:
-                _prctl(_PR_CAPBSET_DROP, capability)
+                prctl(_PR_CAPBSET_DROP, capability)
 
 
 def _give_up_capabilities() -> None:
@@ -100,22 +99,10 @@ def _give_up_capabilities() -> None:
     ambient ones. setresuid(2) leaves the inheritable ones, and all to a process that was not root."""
     none = _CAPABILITY_SETS.pack(0, 0, 0, 0, 0, 0)
     header, sets = _CAPABILITY_HEADER.pack(_CAPABILITY_VERSION_3, 0), ctypes.create_string_buffer(none)
-    _check("capget", _libc.capget(header, sets))
+    check("capget", libc.capget(header, sets))
     # Only where there is something to give up: systemd's filter for services has capget, but not capset.
     if sets.raw[: len(none)] != none:
-        _check("capset", _libc.capset(header, none))
-
-
-def _prctl(option: int, value: int) -> int:
-    zero = ctypes.c_ulong(0)
-    return _check("prctl", _libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero))
-
-
-def _check(call: str, result: int) -> int:
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"{call}: {os.strerror(error)}")
-    return result
+        check("capset", libc.capset(header, none))
 
 
 def _missing(kind: str, name: str, command: str) -> str:
