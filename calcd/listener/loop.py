@@ -14,6 +14,7 @@ What it imports, and what it touches between two forks, is what a connection cos
 from __future__ import annotations
 
 import errno
+import math
 import os
 import time
 from select import EPOLLIN, EPOLLOUT, epoll
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
 
 SIGNALS = (signals.SIGCHLD, signals.SIGTERM)
 
-# Seconds between two SIGTERMs to handlers that are draining: calcd.handler.session, 4.
+# Seconds between two signals to handlers that have not obeyed the first: calcd.handler.session, 4.
 _REMINDER = 0.1
-# How often handlers at work that are to accept no more are told.
+# How often handlers at work are told that they are to accept no more.
 _LEAVE_TIMES = 10
 # Seconds without a fork when the system is out of what it takes, or handlers die before they serve: trying
 # again at once would spin, and exiting would end what is still served.
@@ -487,30 +488,25 @@ class Listener:
         self._timers.cancel("sweep")
         self._crossings.close()
         if self._is_draining:
-            self._remind()
+            self._tell_all(signals.SIGTERM, math.inf)
         elif self._pool.is_reused:
-            self._tell_to_leave(_LEAVE_TIMES)
+            self._tell_all(signals.LEAVE, _LEAVE_TIMES)
 
-    def _tell_to_leave(self, times: int) -> None:
-        """Handlers at work: calcd.handler.process. More than once, because a signal can come between a look
-        for one and a read(2), which goes on."""
-        os.killpg(0, signals.LEAVE)
+    def _tell_all(self, signal: int, times: float) -> None:
+        """Handlers at work, by the process group that they share with the listener. More than once, because a
+        signal can come between a look for one and a read(2), which goes on."""
+        os.killpg(0, signal)
         if times > 1:
-            self._timers.set("leave", _REMINDER, lambda: self._tell_to_leave(times - 1))
+            self._timers.set("told", _REMINDER, lambda: self._tell_all(signal, times - 1))
 
     def _drain(self) -> None:
         if not self._is_draining:
             self._is_draining = True
             self._timers.set("drained", self._drain_time, self._kill)
             if self._has_left:
-                self._remind()
+                self._tell_all(signals.SIGTERM, math.inf)
             else:
                 self._leave(self._has_successor)
-
-    def _remind(self) -> None:
-        """Sends SIGTERM to every handler, by the process group that they share with the listener."""
-        os.killpg(0, signals.SIGTERM)
-        self._timers.set("reminder", _REMINDER, self._remind)
 
     def _kill(self) -> None:
         self._backlog = 0
