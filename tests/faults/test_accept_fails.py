@@ -9,7 +9,7 @@ import pytest
 from support.clients import Clients, serve_one_and_let_one_wait
 from support.daemon import Calcd, ask
 from support.processes import Process
-from support.strace import TAMPERED, injected_in_handlers
+from support.strace import injected_in_handlers
 
 from calcd.protocol.classic import Operation
 
@@ -49,13 +49,11 @@ def _limit_files(listener: Process, files: int) -> None:
 def test_who_is_connected_is_served_and_who_connects_waits(tmp_path: Path, error: str) -> None:
     waits = WAITS.format(REASONS[error.split(maxsplit=1)[0]])
     with Calcd(tmp_path) as calcd, Clients(calcd.address), calcd.connect() as open_one:
-        calcd.expected += [waits, TAMPERED]
+        calcd.expected.append(waits)
         assert ask(open_one, Operation.ADD, 1, 1) == 2
         listener = calcd.listener
         fault = (
-            no_more_files(listener)
-            if " " in error
-            else injected_in_handlers(listener, f"accept4:error={error}")
+            no_more_files(listener) if " " in error else injected_in_handlers(calcd, f"accept4:error={error}")
         )
         serve_one_and_let_one_wait(calcd, open_one, fault, waits)
         assert lines(calcd, waits) == 1
@@ -66,8 +64,8 @@ def test_who_is_connected_is_served_and_who_connects_waits(tmp_path: Path, error
 def test_what_lasts_is_logged_every_ten_seconds_with_a_count(tmp_path: Path) -> None:
     waits = WAITS.format(REASONS["ENFILE"])
     with Calcd(tmp_path) as calcd, Clients(calcd.address) as clients:
-        calcd.expected += [waits, TAMPERED]
-        with injected_in_handlers(calcd.listener, "accept4:error=ENFILE"):
+        calcd.expected.append(waits)
+        with injected_in_handlers(calcd, "accept4:error=ENFILE"):
             first, second = (int(line[1]) for line in calcd.wait_for_log(waits, times=2))
         clients.wait_for_answers()
         assert first == 1
@@ -80,7 +78,7 @@ def test_clients_that_leave_before_they_are_accepted_make_nobody_wait(tmp_path: 
     gone = r"clients had left before they were accepted, or a firewall forbids them: .* \(times: \d+\)"
     with Calcd(tmp_path) as calcd, Clients(calcd.address) as clients:
         calcd.expected.append(gone)
-        with injected_in_handlers(calcd.listener, f"accept4:error={error}:when=1..50"):
+        with injected_in_handlers(calcd, f"accept4:error={error}:when=1..50"):
             calcd.wait_for_log(gone)
             clients.wait_for_answers()
         assert lines(calcd, gone) == 1

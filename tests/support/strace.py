@@ -7,11 +7,12 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
+from support.daemon import Calcd
 from support.processes import Process
 
-# What calcd logs of a handler that is used again: strace makes a call fail by giving it the number -1, which
-# the seccomp filter of one that has served a connection has no place for.
-TAMPERED = r"handler \d+ died while it waited for a connection: killed by signal 31 \(SIGSYS\); others serve"
+# Of one that is used again: strace makes a call fail by giving it the number -1, which the seccomp filter of
+# a handler that has served a connection has no place for.
+_TAMPERED = r"handler \d+ died while it waited for a connection: killed by signal 31 \(SIGSYS\); .*"
 
 
 def injected(process: Process, *faults: str) -> AbstractContextManager[None]:
@@ -21,8 +22,11 @@ def injected(process: Process, *faults: str) -> AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def injected_in_handlers(listener: Process, *faults: str) -> Iterator[None]:
-    """The same for a listener, its handlers, and those that it forks meanwhile."""
+def injected_in_handlers(calcd: Calcd, *faults: str) -> Iterator[None]:
+    """The same for a daemon's listener, its handlers, and those that it forks meanwhile."""
+    if "ConnectionsPerHandler=" in calcd.handlers_are:
+        calcd.expected.append(_TAMPERED)
+    listener = calcd.listener
     os.kill(listener.pid, signal.SIGSTOP)  # so that none is forked between these two
     try:
         processes = [listener, *listener.children()]
