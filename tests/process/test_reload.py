@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from support.clients import Clients
 from support.daemon import Calcd, ask
 from support.processes import wait_for
 
@@ -78,6 +79,24 @@ def test_addresses_come_and_go(tmp_path: Path) -> None:
             assert calcd.reload().returncode == 0
             assert not path.exists()
             assert ask(connection, ADD, 2, 3) == 5
+
+
+def test_nobody_waits_in_vain_while_addresses_come_and_go(tmp_path: Path) -> None:
+    """Handlers that wait accept otherwise where there are several addresses, and a socket is as the latest
+    listener needs it, which has handlers of the one before wait differently."""
+    path = tmp_path / "socket"
+    calcd = Calcd(tmp_path, listen=())
+    one, two = (f"[calcd]\nListen=127.0.0.1:0 {other}\n" for other in ("", f"unix:{path}"))
+    calcd.config.write_text(one)
+    with calcd, Clients(calcd.address) as clients:
+        for _ in range(3):
+            calcd.config.write_text(two)
+            assert calcd.reload().returncode == 0
+            with Clients(str(path)):
+                clients.wait_for_answers()
+            calcd.config.write_text(one)
+            assert calcd.reload().returncode == 0
+            clients.wait_for_answers()
 
 
 def test_an_address_that_cannot_be_had_keeps_the_old_ones(tmp_path: Path) -> None:
