@@ -30,6 +30,7 @@ from calcd.listener.crossings import Crossings
 from calcd.listener.fork import fork
 from calcd.listener.outbox import Outbox
 from calcd.listener.pool import Pool
+from calcd.listener.processor import ProcessorWait
 from calcd.listener.signalfd import read_signals
 from calcd.timers import Timers
 
@@ -55,6 +56,10 @@ _LEAVE_TIMES = 10
 _PAUSE = 0.1
 # Seconds between two events that tell of the same trouble.
 _TROUBLE_INTERVAL = 10.0
+# Seconds that this process has waited for a processor, since the last look, when there are too few of them.
+_BUSY = 0.001
+# Seconds until the next look, then.
+_TURNOVER = 0.01
 # Seconds between two looks at what handlers tell, as long as some wait for connections.
 _REPORTS_INTERVAL = 0.002
 # Seconds between two looks at all handlers, for those that have ended unnoticed.
@@ -105,6 +110,7 @@ class Listener:
         self._outbox = Outbox(sums_up=sums_up)
         self._crossings = Crossings(self._outbox.tell)
         self._pool = Pool(spare_handlers, limits.connections_per_handler)
+        self._processor = ProcessorWait() if self._pool.is_reused else None
         self._wanted = EPOLLIN  # of the supervisor's socket
         self._troubles: dict[tuple[int, str], int] = {}  # errno and call: how often since it was told
         self._is_polling = False  # the listening sockets
@@ -122,6 +128,7 @@ class Listener:
             self._reports,
             signals,
             self._epoll.fileno(),
+            *(self._processor.files if self._processor else ()),
         ]
         rehearse(title, limits, sources)
         self._handler = Handler(
@@ -179,6 +186,7 @@ class Listener:
             self._has_left
             or self._admission.is_full()
             or self._timers.is_set("pause")
+            or self._timers.is_set("turnover")
             or len(self._outbox.events) > _MAX_UNSENT
         )
 
@@ -192,7 +200,7 @@ class Listener:
             self._fork(missing)
         elif missing < 0:
             self._dismiss(-missing)
-        wanted = may_fork and not self._pool.waiting
+        wanted = self._may_fork() and not self._pool.waiting
         if wanted != self._is_polling:
             for listening in self._sockets:
                 if wanted:
@@ -209,7 +217,22 @@ class Listener:
         if self._may_fork():
             self._fork(self._pool.missing(self._admission.room(), is_wanted=True))
 
+    def _bearable(self, handlers: int, waited: float) -> int:
+        """Of so many that are missing, those to fork now.
+
+        Where handlers wait for a processor, and come back to accept the next connection, one more makes the
+        others slower, and so the next one seem to be missing. With 32 clients on one processor there were 170
+        of them, which served 8,300 connections a second, the p99 at 36 ms; 30 serve 10,000, at 4 ms.
+        """
+        come_back, lost = self._pool.turnover()
+        if come_back and waited > _BUSY:
+            self._timers.set("turnover", _TURNOVER, lambda: None)
+            return min(handlers, lost)
+        return handlers
+
     def _fork(self, handlers: int) -> None:
+        if self._processor:
+            handlers = self._bearable(handlers, self._processor.since_last_call())
         for _ in range(handlers):
             try:
                 handler = fork()

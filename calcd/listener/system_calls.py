@@ -84,6 +84,7 @@ LISTENER: tuple[Call, ...] = (
     ("wait4",),
     ("kill",),  # SIGTERM to handlers that are to drain, SIGKILL when their time is over
     ("epoll_ctl",),
+    ("pread64",),  # how long it has waited for a processor
     ("ioctl", _is(1, termios.FIONBIO)),  # sockets that do not block
     ("recvfrom",),  # the supervisor's commands
     ("sendto",),  # the events for it

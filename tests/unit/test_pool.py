@@ -130,3 +130,37 @@ def test_a_handler_that_serves_once_does_not_count_as_waiting_again_whatever_it_
     pool.ended(1, leaves=False)
     assert not pool.waiting
     assert list(pool) == [1]
+
+
+def test_handlers_come_back_when_most_of_those_at_work_do() -> None:
+    pool = Pool(4, math.inf)
+    for handler in range(4):
+        pool.forked(handler)
+        pool.accepted(handler, 0, "")
+    for coming, come_back in (
+        ((), False),
+        ((1, 1, 1), False),
+        ((1, 2), False),
+        ((1, 2, 3), True),
+        ((), False),
+    ):
+        for handler in coming:
+            pool.ended(handler, leaves=False)
+            pool.accepted(handler, 0, "")
+        assert pool.turnover() == (come_back, 0)
+
+
+def test_who_leaves_is_replaced_unless_sent_away() -> None:
+    pool = Pool(2, 5)
+    for handler in range(4):
+        pool.forked(handler)
+    pool.accepted(0, 0, "")
+    pool.ended(0, leaves=True)
+    assert pool.turnover() == (False, 1)
+    pool.left(0)
+    pool.left(1)  # killed while it waited
+    assert pool.turnover() == (False, 1)
+    pool.dismiss(1)
+    for handler in list(pool.dismissed):
+        pool.left(handler)
+    assert pool.turnover() == (False, 0)
