@@ -11,7 +11,7 @@ class ProcessorWait:
         """Opens the file, which stays open: a listener that serves may open none."""
         try:
             self.files = [os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)]
-        except OSError:  # no /proc, or a kernel without
+        except OSError:  # a kernel without
             self.files = []
         self._before = 0
 
