@@ -224,7 +224,8 @@ class Config:
             reloadable=True,
             help="How many handlers to fork ahead, so that a new connection need not wait for its own; when "
             "half of them are taken, others follow. With 0, a handler is forked when a connection waits for "
-            "it.",
+            "it. Handlers that are used again get no more beside them while they wait for processors "
+            "themselves.",
         )
     )
     connections_per_handler: float = row(

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 SIGNALS = (signals.SIGCHLD, signals.SIGTERM)
 
-# Seconds between two signals to handlers that have not obeyed the first: calcd.handler.session, 4.
+# Seconds between two signals that handlers are to obey: calcd.handler.session, 4.
 _REMINDER = 0.1
 # How often handlers at work are told that they are to accept no more.
 _LEAVE_TIMES = 10
@@ -56,9 +56,9 @@ _LEAVE_TIMES = 10
 _PAUSE = 0.1
 # Seconds between two events that tell of the same trouble.
 _TROUBLE_INTERVAL = 10.0
-# Seconds that this process has waited for a processor, since the last look, when there are too few of them.
-_BUSY = 0.001
-# Seconds until the next look, then.
+# Of the time, what this process waits for a processor when there are too few of them.
+_BUSY = 0.05
+# Seconds until it looks again, then.
 _TURNOVER = 0.01
 # Seconds between two looks at what handlers tell, as long as some wait for connections.
 _REPORTS_INTERVAL = 0.002
@@ -186,7 +186,6 @@ class Listener:
             self._has_left
             or self._admission.is_full()
             or self._timers.is_set("pause")
-            or self._timers.is_set("turnover")
             or len(self._outbox.events) > _MAX_UNSENT
         )
 
@@ -197,10 +196,10 @@ class Listener:
         room = 0 if self._has_left else self._admission.room()
         missing = self._pool.missing(room, is_wanted=False)
         if missing > 0 and may_fork:
-            self._fork(missing)
+            self._fork(self._bearable(missing))
         elif missing < 0:
             self._dismiss(-missing)
-        wanted = self._may_fork() and not self._pool.waiting
+        wanted = self._may_fork() and not (self._pool.waiting or self._waits_for_one())
         if wanted != self._is_polling:
             for listening in self._sockets:
                 if wanted:
@@ -215,24 +214,34 @@ class Listener:
         self._take_reports()  # one that has just ended may have left a handler that waits
         self._flush()
         if self._may_fork():
-            self._fork(self._pool.missing(self._admission.room(), is_wanted=True))
+            self._fork(self._bearable(self._pool.missing(self._admission.room(), is_wanted=True)))
 
-    def _bearable(self, handlers: int, waited: float) -> int:
-        """Of so many that are missing, those to fork now.
+    def _bearable(self, missing: int) -> int:
+        """Of so many handlers that are missing, those to fork now.
 
         Where handlers wait for a processor, and come back to accept the next connection, one more makes the
         others slower, and so the next one seem to be missing. With 32 clients on one processor there were 170
-        of them, which served 8,300 connections a second, the p99 at 36 ms; 30 serve 10,000, at 4 ms.
+        of them, which served 8,300 connections a second, the p99 at 36 ms; 20 serve 9,800, at 5 ms. Those
+        that have left are replaced all the same.
         """
-        come_back, lost = self._pool.turnover()
-        if come_back and waited > _BUSY:
+        if self._processor is None or missing <= 0:
+            return missing
+        if not self._timers.is_set("turnover"):
+            come_back = self._pool.come_back()
+            passed, waited = self._processor.since_last_call()
+            if not come_back or waited <= passed * _BUSY:
+                self._pool.lost = 0
+                return missing
             self._timers.set("turnover", _TURNOVER, lambda: None)
-            return min(handlers, lost)
-        return handlers
+        replacements = min(missing, self._pool.lost)
+        self._pool.lost -= replacements
+        return replacements
+
+    def _waits_for_one(self) -> bool:
+        """Whether it leaves a connection that comes to the next handler that comes back."""
+        return self._timers.is_set("turnover") and not self._pool.lost
 
     def _fork(self, handlers: int) -> None:
-        if self._processor:
-            handlers = self._bearable(handlers, self._processor.since_last_call())
         for _ in range(handlers):
             try:
                 handler = fork()
@@ -516,8 +525,8 @@ class Listener:
             self._tell_all(signals.LEAVE, _LEAVE_TIMES)
 
     def _tell_all(self, signal: int, times: float) -> None:
-        """Handlers at work, by the process group that they share with the listener. More than once, because a
-        signal can come between a look for one and a read(2), which goes on."""
+        """Sends a signal to all handlers, by the process group that they share with the listener. More than
+        once, because it can come between a look for one and a read(2), which goes on."""
         os.killpg(0, signal)
         if times > 1:
             self._timers.set("told", _REMINDER, lambda: self._tell_all(signal, times - 1))

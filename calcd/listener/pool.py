@@ -23,10 +23,8 @@ class Pool:
         self.dismissed: set[int] = set()  # have waited, and are to leave; a connection may be faster
         self.leaving: set[int] = set()
         self._fewest = 0  # that have waited at a time, since surplus() was asked
-        # Since turnover() was asked: who has waited again after a connection, and how many have left without
-        # having been sent away.
-        self._returned: set[int] = set()
-        self._lost = 0
+        self._returned: set[int] = set()  # since come_back() was asked
+        self.lost = 0  # have left, and may have to be replaced: for who counts down
 
     def __len__(self) -> int:
         return len(self.waiting) + len(self.dismissed) + len(self.serving) + len(self.leaving)
@@ -60,16 +58,12 @@ class Pool:
         self._fewest = len(self.waiting)
         return (unneeded + 1) // 2 if unneeded > 0 else 0
 
-    def turnover(self) -> tuple[bool, int]:
-        """Since the last call: whether handlers have come back from connections, at least half as many
-        as are at work; and how many have left.
-
-        Each counts once, or a single one that was taken over could pretend to be many.
-        """
-        come_back, lost = len(self._returned) > len(self.serving) / 2, self._lost
+    def come_back(self) -> bool:
+        """Whether more than half as many handlers as are at work now have waited again after a connection
+        since the last call, and are there."""
+        come_back = len(self._returned) > len(self.serving) / 2
         self._returned.clear()
-        self._lost = 0
-        return come_back, lost
+        return come_back
 
     def has_surplus(self) -> bool:
         return len(self.waiting) > self._spare
@@ -102,14 +96,15 @@ class Pool:
             self._returned.add(handler)
         else:
             self.leaving.add(handler)
-            self._lost += 1
+            self._returned.discard(handler)
+            self.lost += 1
 
     def left(self, handler: int) -> bool:
         """A handler has been waited for that served nobody; returns whether it might have."""
         has_waited = self.may_accept(handler)
         if handler in self.waiting:
-            self._lost += 1
-        for handlers in (self.waiting, self.dismissed, self.leaving):
+            self.lost += 1
+        for handlers in (self.waiting, self.dismissed, self.leaving, self._returned):
             handlers.discard(handler)
         self._fewest = min(self._fewest, len(self.waiting))
         return has_waited

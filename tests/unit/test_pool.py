@@ -147,20 +147,21 @@ def test_handlers_come_back_when_most_of_those_at_work_do() -> None:
         for handler in coming:
             pool.ended(handler, leaves=False)
             pool.accepted(handler, 0, "")
-        assert pool.turnover() == (come_back, 0)
+        assert pool.come_back() == come_back
+    assert pool.lost == 0
 
 
-def test_who_leaves_is_replaced_unless_sent_away() -> None:
-    pool = Pool(2, 5)
-    for handler in range(4):
+def test_who_has_come_back_and_left_is_lost_and_does_not_come_back() -> None:
+    pool = Pool(0, 5)
+    for handler in range(3):
         pool.forked(handler)
+        pool.accepted(handler, 0, "")
+        pool.ended(handler, leaves=False)
     pool.accepted(0, 0, "")
     pool.ended(0, leaves=True)
-    assert pool.turnover() == (False, 1)
     pool.left(0)
     pool.left(1)  # killed while it waited
-    assert pool.turnover() == (False, 1)
     pool.dismiss(1)
-    for handler in list(pool.dismissed):
-        pool.left(handler)
-    assert pool.turnover() == (False, 0)
+    pool.left(2)
+    assert pool.lost == 2
+    assert not pool.come_back()
