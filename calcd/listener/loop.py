@@ -192,10 +192,9 @@ class Listener:
     def _provide(self) -> None:
         """Sees to it that connections find a handler. Where none waits for them, the listener looks itself
         whether there are any; otherwise they do not wake it."""
-        may_fork = self._may_fork()
         room = 0 if self._has_left else self._admission.room()
         missing = self._pool.missing(room, is_wanted=False)
-        if missing > 0 and may_fork:
+        if missing > 0 and self._may_fork():
             self._fork(self._bearable(missing))
         elif missing < 0:
             self._dismiss(-missing)

@@ -61,9 +61,9 @@ class Pool:
     def come_back(self) -> bool:
         """Whether more than half as many handlers as are at work now have waited again after a connection
         since the last call, and are there."""
-        come_back = len(self._returned) > len(self.serving) / 2
+        there = sum(handler in self.waiting or handler in self.serving for handler in self._returned)
         self._returned.clear()
-        return come_back
+        return there > len(self.serving) / 2
 
     def has_surplus(self) -> bool:
         return len(self.waiting) > self._spare
@@ -96,7 +96,6 @@ class Pool:
             self._returned.add(handler)
         else:
             self.leaving.add(handler)
-            self._returned.discard(handler)
             self.lost += 1
 
     def left(self, handler: int) -> bool:
@@ -104,7 +103,7 @@ class Pool:
         has_waited = self.may_accept(handler)
         if handler in self.waiting:
             self.lost += 1
-        for handlers in (self.waiting, self.dismissed, self.leaving, self._returned):
+        for handlers in (self.waiting, self.dismissed, self.leaving):
             handlers.discard(handler)
         self._fewest = min(self._fewest, len(self.waiting))
         return has_waited

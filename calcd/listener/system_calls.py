@@ -25,6 +25,9 @@ from typing import BinaryIO
 
 from seccomp import ALLOW, ERRNO, KILL_PROCESS, MASKED_EQ, Arg, Attr, SyscallFilter, set_api
 
+from calcd.confinement import PR_SET_SECCOMP
+from calcd.signals import PR_SET_PDEATHSIG
+
 Call = tuple[str, *tuple[Arg, ...]]  # its name, and what its arguments must be
 
 
@@ -37,7 +40,6 @@ def _is_without(argument: int, bit: int) -> Arg:
 
 
 _PROT_EXEC = 4  # mmap(2)
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP = 1, 22  # prctl(2)
 _FORK = signal.SIGCHLD | 0x0100_0000 | 0x0020_0000  # and CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID: glibc's
 
 # Where an architecture lacks one of them, another of them stands for it.
@@ -79,8 +81,8 @@ LISTENER: tuple[Call, ...] = (
     ("clone", _is(0, _FORK)),
     ("set_robust_list",),  # in the child of a fork: glibc
     ("rt_sigprocmask",),  # likewise: it lets SIGTERM through
-    ("prctl", _is(0, _PR_SET_SECCOMP)),  # likewise: it puts a handler's filter in force
-    ("prctl", _is(0, _PR_SET_PDEATHSIG)),  # likewise: it has the kernel tell it when the listener dies
+    ("prctl", _is(0, PR_SET_SECCOMP)),  # likewise: it puts a handler's filter in force
+    ("prctl", _is(0, PR_SET_PDEATHSIG)),  # likewise: it has the kernel tell it when the listener dies
     ("wait4",),
     ("kill",),  # SIGTERM to handlers that are to drain, SIGKILL when their time is over
     ("epoll_ctl",),
