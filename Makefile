@@ -27,7 +27,7 @@ CATALOG = $(LIBDIR)/systemd/catalog
 GENERATED = build/generated
 
 GENERATE = PYTHONPATH=. $(PYTHON) -B packaging/generate.py $(GENERATED)
-SAMPLE = $(PYTHON) -B -c 'from calcd import config; print(config.template(), end="")'
+SAMPLE = $(PYTHON) -B -c 'from calcd.settings import writing; print(writing.sample(), end="")'
 SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$(2) && chmod 755 $(2)
 
 # Only in the system that this is has the user to be created; and only with systemd running in it is
@@ -67,7 +67,7 @@ install-programs:
 	    install -D -p -m 644 $$module $(DESTDIR)$(PACKAGE)/$$module || exit; done
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(DESTDIR)$(PACKAGE)/calcd
 	install -d $(DESTDIR)$(BINDIR)
-	$(call SCRIPT,calcd.supervisor.main,$(DESTDIR)$(BINDIR)/calcd)
+	$(call SCRIPT,calcd.launch.main,$(DESTDIR)$(BINDIR)/calcd)
 	$(call SCRIPT,calcd.client.main,$(DESTDIR)$(BINDIR)/calc-client)
 
 # What the Debian package, whose programs pybuild installs, takes from here.

@@ -1,3 +1,5 @@
-from calcd.supervisor.main import main
+"""python -m calcd: the daemon, run from its tree."""
+
+from calcd.launch.main import main
 
 raise SystemExit(main())

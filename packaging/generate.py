@@ -2,8 +2,8 @@
 
 usage: generate.py FOLDER
 
-Settings come from calcd.config, options from the parsers of both programs, messages from
-calcd.supervisor.messages. A row there that lacks a text which is needed here ends this program with a
+Settings come from calcd.settings.table, options from the parsers of both programs, messages from
+calcd.log.messages. A row there that lacks a text which is needed here ends this program with a
 message that names it.
 """
 
@@ -17,15 +17,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import calcd
-from calcd import config, values
 from calcd.client import expression
 from calcd.client import main as client
-from calcd.config import Setting
-from calcd.supervisor import accounts, failure, messages, options
-from calcd.supervisor.messages import Message
+from calcd.launch import options
+from calcd.log import messages
+from calcd.log.messages import Message
+from calcd.settings import values
+from calcd.settings.setting import Setting
+from calcd.settings.table import ROWS
+from calcd.supervisor import failure
+from calcd.supervisor.counts import connections
 
 SOURCES = Path(__file__).parent
-# How calcd.conf(5) calls, and explains, what the functions of calcd.values read.
+# How calcd.conf(5) calls, and explains, what the functions of calcd.settings read.
 KINDS = {
     "parse_addresses": "addresses",
     "parse_span": "a span of time",
@@ -98,7 +102,7 @@ def options_of(parser: argparse.ArgumentParser) -> list[Option]:
     # argparse has no public way to ask for these; all that completes or documents its parsers reads them.
     found = []
     for action in parser._actions:
-        setting = config.SETTINGS.get(action.dest)
+        setting = ROWS.get(action.dest)
         group = next((g for g in parser._mutually_exclusive_groups if action in g._group_actions), None)
         found.append(
             Option(
@@ -135,9 +139,9 @@ def manual_parts() -> dict[str, str]:
         "CALCD_STATUSES": statuses(failure.MEANINGS),
         "CLIENT_OPTIONS": "\n".join(option_item(Option(*row)) for row in client.OPTIONS),
         "CLIENT_STATUSES": statuses(client.MEANINGS),
-        "SETTINGS": "\n".join(map(setting_item, config.SETTINGS.values())),
+        "SETTINGS": "\n".join(map(setting_item, ROWS.values())),
         "ENDINGS": "\n".join(
-            f".It\n{prose(ending)}" for ending in (accounts.ENDINGS | accounts.CUT_OFFS).values()
+            f".It\n{prose(ending)}" for ending in (connections.ENDINGS | connections.CUT_OFFS).values()
         ),
         "EXAMPLE": literal((SOURCES / "man/example.c").read_text()),
     }

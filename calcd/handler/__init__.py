@@ -1,0 +1,1 @@
+"""The process that serves a connection: it accepts, reads, computes, replies, and reports."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from _socket import SO_PEERCRED, SOL_SOCKET
 from struct import Struct
 
-from calcd.borrowed import BorrowedSocket
+from calcd.linux.socket_view import SocketView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def host_and_name(connection: int, address: tuple[Any, ...] | str | bytes) -> tu
     address is what accept(2) returned.
     """
     if address.__class__ is not tuple:
-        with BorrowedSocket(connection) as unix:
+        with SocketView(connection) as unix:
             pid, uid, _ = _UCRED.unpack(unix.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
         return "", b"unix:pid=%d,uid=%d" % (pid, uid)
     host, port = address[0], address[1]

@@ -7,28 +7,28 @@ import math
 import os
 import sys
 from _signal import ITIMER_REAL, SIG_SETMASK, setitimer
-from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 from os import EX_OK, EX_SOFTWARE, _exit, close, getpid, getppid, write
-from resource import RLIM_INFINITY, RLIMIT_CPU, RLIMIT_DATA, getrlimit, setrlimit
 from time import monotonic_ns, process_time, sleep
 
-from calcd import signals
-from calcd.confinement import FILTER_NOT_TAKEN, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, Filter, prctl
-from calcd.handler.acceptor import Acceptor
+from calcd.handler.commands import ADMITTED, ANSWERS, BLOCKED, STOP_ACCEPTING
 from calcd.handler.peers import host_and_name
 from calcd.handler.report import ACCEPTED, ENDED, EXIT_NO_MEMORY, FAILED, START, accepted, ended, failed
 from calcd.handler.session import Session
-from calcd.handler.sources import Sources
-from calcd.protocol.answers import QUIT, REQUEST
-from calcd.signals import LEAVE, NOT_IN_HANDLERS, PR_SET_PDEATHSIG, sigprocmask
+from calcd.linux import signals
+from calcd.linux.prctl import PR_SET_PDEATHSIG, PR_SET_SECCOMP, bare_prctl
+from calcd.linux.seccomp import FILTER_NOT_TAKEN, SECCOMP_MODE_FILTER
+from calcd.linux.signals import bare_sigprocmask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-    from calcd.limits import Limits
-    from calcd.title import Title
+    from calcd.handler.acceptor import Acceptor
+    from calcd.handler.sources import Sources
+    from calcd.linux.process_title import Title
+    from calcd.linux.seccomp import Filter
+    from calcd.settings.limits import Limits
 
 # Seconds between two SIGALRMs once a connection's lifetime is over: calcd.handler.session, 4.
 _REMINDER = 0.1
@@ -53,8 +53,6 @@ CONNECTION_GONE = frozenset(
 _IDLE = b"calcd: waiting for a connection"
 # Seconds between two looks whether the listener, asked about a connection, is still there.
 _LOOK = 1.0
-# Python 3.11 adapts code after 8 runs, and what it finds there in some steps more.
-_REHEARSALS = 32
 
 
 class Handler:
@@ -63,15 +61,15 @@ class Handler:
     __slots__ = (
         "_accept",
         "_accept_when_ready",
+        "_admission_requests",
         "_filter",
         "_for_accepting",
         "_has_limits_of_source",
         "_inherited",
-        "_is_rehearsal",
+        "_is_warm_up",
         "_left",
         "_lifetime",
         "_listener",
-        "_questions",
         "_reports",
         "_session",
         "_show",
@@ -85,25 +83,25 @@ class Handler:
         *,
         acceptor: Acceptor,
         reports: int,
-        questions: int,
+        admission_requests: int,
         title: Title,
         inherited: Sequence[int],
         limits: Limits,
         sources: Sources,
         own_filter: Filter,
-        is_rehearsal: bool = False,
+        is_warm_up: bool = False,
     ) -> None:
-        """reports is the pipe that reports go to, questions the eventfd that has the listener look there at
-        once; inherited are the listener's other file descriptors: what the list holds at a fork. A rehearsal
-        is the listener's own, and run() returns from it."""
+        """reports is the pipe that reports go to, admission_requests the eventfd that has the listener look
+        there at once; inherited are the listener's other file descriptors: what the list holds at a fork. A
+        warm-up is the listener's own, and run() returns from it."""
         self._accept = acceptor.accept
         self._accept_when_ready = acceptor.accept_when_ready
-        self._for_accepting = [*acceptor.files(), questions]
+        self._for_accepting = [*acceptor.files(), admission_requests]
         self._filter = own_filter.argument
-        self._is_rehearsal = is_rehearsal
+        self._is_warm_up = is_warm_up
         self._session = Session(limits)
         self._reports = reports
-        self._questions = questions
+        self._admission_requests = admission_requests
         self._show, self._title = title.write, title.arguments
         self._inherited = inherited
         self._sources = sources
@@ -118,7 +116,7 @@ class Handler:
         self._listener = getpid()
         # Blocked in the listener: in a handler they come through as soon as run() lets them.
         signals.handle(signals.SIGTERM, self._terminate)
-        signals.handle(LEAVE, self._leave)
+        signals.handle(STOP_ACCEPTING, self._stop_accepting)
         if self._lifetime is not None:
             signals.handle(signals.SIGALRM, self._session.drain)
 
@@ -138,11 +136,11 @@ class Handler:
         """
         status = EX_SOFTWARE
         try:
-            if not self._is_rehearsal:
-                sigprocmask(SIG_SETMASK, NOT_IN_HANDLERS, None)
-                prctl(PR_SET_PDEATHSIG, LEAVE)
+            if not self._is_warm_up:
+                bare_sigprocmask(SIG_SETMASK, BLOCKED, None)
+                bare_prctl(PR_SET_PDEATHSIG, STOP_ACCEPTING)
                 if getppid() != self._listener:
-                    self._accept_no_more()
+                    self._stop_accepting()
             for fd in self._inherited:
                 close(fd)
             show, title = self._show, self._title
@@ -172,12 +170,12 @@ class Handler:
                     continue
                 self._left -= 1
                 if self._left <= 0:
-                    self._accept_no_more()
+                    self._stop_accepting()
                 if self._lifetime is not None:
                     setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
                 if self._filter:
                     # From here on, only what calcd.listener.system_calls lists.
-                    if prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._filter):
+                    if bare_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._filter):
                         raise OSError(FILTER_NOT_TAKEN)
                     self._filter = b""
                 show(title, 0, b"calcd: serving " + peer)
@@ -194,7 +192,7 @@ class Handler:
         finally:
             if status == EX_SOFTWARE:
                 _print_traceback(sys.exc_info()[1])
-            if not self._is_rehearsal:
+            if not self._is_warm_up:
                 _exit(status)
 
     def _clear_away(self) -> None:
@@ -203,27 +201,27 @@ class Handler:
             setitimer(ITIMER_REAL, 0)
         self._session.forget()
         if process_time() > self._time:
-            self._accept_no_more()
+            self._stop_accepting()
         self._show(self._title, 0, _IDLE)
 
     def _is_admitted(self) -> bool:
         """Asks the listener. One that has died had accepted this connection, as it were."""
         try:
-            os.eventfd_write(self._questions, 1)
+            os.eventfd_write(self._admission_requests, 1)
         except OSError:
-            pass  # closed by _accept_no_more(), or full: the report is read a little later, then
-        while (answer := signals.wait_for(signals.ANSWERS, _LOOK)) is None:
+            pass  # closed by _stop_accepting(), or full: the report is read a little later, then
+        while (answer := signals.wait_for(ANSWERS, _LOOK)) is None:
             if getppid() != self._listener:
                 return True
-        return bool(answer == signals.ADMITTED)
+        return bool(answer == ADMITTED)
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         """Handles SIGTERM."""
         self._session.drain(number, frame)
-        self._accept_no_more()
+        self._stop_accepting()
 
-    def _leave(self, _number: int, _frame: FrameType | None) -> None:
-        """Handles LEAVE: no connection follows the one that it has, if any.
+    def _stop_accepting(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        """No connection follows the one that it has, if any. Handles the signal STOP_ACCEPTING.
 
         1.  The signal is the listener's, or the kernel's when the listener dies (PR_SET_PDEATHSIG in
             prctl(2)).
@@ -232,9 +230,6 @@ class Handler:
         3.  Who serves a connection has the listening sockets open if another may follow, and their addresses
             would stay taken, with nobody to accept who connects.
         """
-        self._accept_no_more()
-
-    def _accept_no_more(self) -> None:
         self._left = 0
         files, self._for_accepting = self._for_accepting, []  # at once: a signal may come at any time
         for fd in files:
@@ -247,59 +242,6 @@ class Handler:
             sleep(_PAUSE)
         elif error.errno not in CONNECTION_GONE:
             raise error
-
-
-def rehearse(title: Title, limits: Limits, sources: Sources) -> None:
-    """Serves a few connections to nobody: a fork finds its code as the interpreter has adapted it.
-
-    From Python 3.11 on (PEP 659), code that has run some times is rewritten to look for things where they
-    were before. A handler that has to look everywhere touches 16 pages of memory more.
-    """
-    reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    # Of packets, so that each read gets one request: a client that waits for every answer.
-    listening = socket(AF_UNIX, SOCK_SEQPACKET)
-    listening.bind("")  # the kernel picks a name: unix(7), "Autobind feature"
-    listening.listen()
-    acceptor = Acceptor([listening])
-    handler = Handler(
-        acceptor=acceptor,
-        reports=reports,
-        questions=-1,
-        title=title,
-        inherited=(),
-        # Those that change which way it goes, and none that a client could reach.
-        limits=limits.of("max_connections_per_source", "max_rate_per_source"),
-        sources=sources,
-        own_filter=Filter(b""),
-        is_rehearsal=True,
-    )
-    handler._for_accepting = []
-    for _ in range(_REHEARSALS):
-        client = socket(AF_UNIX, SOCK_SEQPACKET)
-        client.connect(listening.getsockname())
-        for oper in range(QUIT + 1):
-            client.send(REQUEST.pack(oper, 6, 7))
-        handler._left = 1  # what another connection takes, a handler that gets one rehearses itself
-        handler.run()
-        host_and_name(-1, ("127.0.0.1", 7070))  # a Unix socket has other names
-        client.close()
-    acceptor.close()
-    listening.close()
-    os.close(reports)
-
-
-def restrict(limits: Limits) -> None:
-    """Limits the resources of the caller's handlers: for the listener, whose forks inherit it at no cost.
-
-    Their processor time is their own, and its limit is the listener's as well, whose own time has none: so
-    it keeps SIGXCPU blocked, until run() lets the signal through in a handler. What the listener has
-    inherited that is less stays.
-    """
-    signals.block((signals.SIGXCPU,))
-    for which, limit in ((RLIMIT_CPU, limits.handler_cpu_time), (RLIMIT_DATA, limits.handler_memory)):
-        soft, hard = getrlimit(which)
-        if limit != math.inf and (soft == RLIM_INFINITY or limit < soft):
-            setrlimit(which, (math.ceil(limit), hard))
 
 
 def _print_traceback(error: BaseException | None) -> None:

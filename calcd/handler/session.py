@@ -25,17 +25,17 @@ from _socket import SHUT_WR, SO_LINGER, SOL_SOCKET
 from os import close, read, write
 from struct import pack
 
-from calcd.borrowed import BorrowedSocket
 from calcd.handler import report
+from calcd.linux.socket_timeouts import limit_receive, limit_send, timeval
+from calcd.linux.socket_view import SocketView
 from calcd.protocol import answers
 from calcd.protocol.answers import answer, answer_one, reason
-from calcd.timeouts import limit_receive, limit_send, timeval
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-    from calcd.limits import Limits
+    from calcd.settings.limits import Limits
 
 # A lone request is read into a small buffer, which comes from memory that is in use already; who sends
 # more than that at a time is read in large pieces from then on.
@@ -276,7 +276,7 @@ class Session:
         """
         deadline = time.monotonic() + _GRACE
         try:
-            with BorrowedSocket(self._connection) as connection:
+            with SocketView(self._connection) as connection:
                 connection.shutdown(SHUT_WR)
             while (left := deadline - time.monotonic()) > 0:
                 self._limit_receive(left)
@@ -292,7 +292,7 @@ class Session:
     def _reset(self) -> None:
         """Has close(2) discard what was not sent, and reset the connection (socket(7), SO_LINGER): the kernel
         would try for minutes to send it to a client that does not read."""
-        with BorrowedSocket(self._connection) as connection:
+        with SocketView(self._connection) as connection:
             connection.setsockopt(SOL_SOCKET, SO_LINGER, pack("@ii", 1, 0))
 
     def _limit_receive(self, seconds: float) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from calcd.limits import Limits
+    from calcd.settings.limits import Limits
 
 # What limits; as a decision about a connection, all but FULL. The last two say why it is refused.
 ADMITTED, FULL, TOO_MANY, TOO_FAST = range(4)
@@ -70,7 +70,11 @@ class Admission:
             else:
                 self._of_source.pop(source, None)
 
+    def remembers(self) -> bool:
+        """Whether there is anything to forget()."""
+        return bool(self._due)
+
     def forget(self, now: int) -> bool:
         """Forgets the sources that have kept to the rate, which are as good as new; True if some are left."""
         self._due = {source: due for source, due in self._due.items() if due > now}
-        return bool(self._due)
+        return self.remembers()

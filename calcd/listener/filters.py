@@ -8,8 +8,8 @@ needs the calls that the new code lists.
 import os
 import sys
 
-from calcd.confinement import Filter, is_supported
-from calcd.listener import events
+from calcd.linux.seccomp import Filter, is_supported
+from calcd.listener import packets
 
 _MAX_SIZE = 4096 * 8  # bytes: BPF_MAXINSNS
 
@@ -32,7 +32,7 @@ def build(handlers_are_reused: bool) -> tuple[Filter, Filter, int]:
             os._exit(status)
     _, status = os.waitpid(child, 0)
     missing = os.waitstatus_to_exitcode(status)
-    if missing not in (0, events.NO_LIBRARY, events.NO_KERNEL_SUPPORT):
+    if missing not in (0, packets.NO_LIBRARY, packets.NO_KERNEL_SUPPORT):
         raise RuntimeError(f"the process that makes the seccomp filters failed: {missing}")
     own, handlers = (Filter(os.pread(file, _MAX_SIZE, 0)) for file in files)
     for file in files:
@@ -50,9 +50,9 @@ def _compile(own: int, handlers: int, handlers_are_reused: bool) -> int:
     except ImportError as error:
         if error.name != "seccomp":
             raise
-        return events.NO_LIBRARY
+        return packets.NO_LIBRARY
     if not is_supported():
-        return events.NO_KERNEL_SUPPORT
+        return packets.NO_KERNEL_SUPPORT
     with open(own, "wb", closefd=False) as file:
         system_calls.compile_listener(file)
     with open(handlers, "wb", closefd=False) as file:

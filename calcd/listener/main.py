@@ -5,33 +5,34 @@ import os
 import sys
 from _socket import socket
 
-from calcd import signals
-from calcd.handler.process import restrict
+from calcd.handler.commands import STOP_ACCEPTING
+from calcd.handler.resource_limits import restrict
 from calcd.handler.sources import Sources
-from calcd.limits import Limits
-from calcd.listener import events, filters, program_text
+from calcd.linux import huge_pages, signals
+from calcd.linux.process_title import Title
+from calcd.linux.signalfd import open_signalfd
+from calcd.listener import filters, packets
 from calcd.listener.loop import SIGNALS, Listener
-from calcd.listener.signalfd import open_signalfd
-from calcd.title import Title
+from calcd.settings.limits import Limits
 
 
 def main() -> int:
-    """Takes one argument, the words of calcd.supervisor.listener_process: name=value, and lists with commas.
-    They are the numbers of file descriptors (supervisor, and of the reports' pipe reading_end and
+    """Takes one argument, the words of calcd.supervisor.held.listener_process: name=value, and lists with
+    commas. They are the numbers of file descriptors (supervisor, and of the reports' pipe reading_end and
     writing_end; sockets), the limits, the networks that are exempt, and what else Listener takes."""
-    program_text.move_to_huge_pages()
+    huge_pages.move_program_text()
     given = dict(word.split("=") for word in sys.argv[-1].split())
     supervisor = socket(fileno=int(given["supervisor"]))
     limits = Limits(given)
     own_filter, handlers_filter, missing = filters.build(limits.connections_per_handler > 1)
     if missing:
-        supervisor.send(events.pack([events.unconfined(missing)]))
+        supervisor.send(packets.pack([packets.unconfined(missing)]))
     title = Title()
     # They are the supervisor's, also when they are sent to all: by a terminal, by systemctl kill, or by
     # the kernel to a process group that lost its last tie to a session and has a stopped member.
     signals.ignore((signals.SIGINT, signals.SIGHUP, signals.SIGUSR1))
     signalfd = open_signalfd(SIGNALS)
-    signals.block((signals.LEAVE,))  # its own to handlers, by the process group that it shares with them
+    signals.block((STOP_ACCEPTING,))  # its own to handlers, by the process group that it shares with them
     restrict(limits)
     listener = Listener(
         sockets=[socket(fileno=int(fd)) for fd in given["sockets"].split(",")],
@@ -47,7 +48,7 @@ def main() -> int:
         title=title,
         handlers_filter=handlers_filter,
     )
-    title.set(b"calcd: listener")  # now that handlers have been rehearsed
+    title.set(b"calcd: listener")  # not before the warm-up, which has titles of its own
     # What is alive now stays alive in every handler: out of the collector's sight it is never written
     # to, and its pages stay shared.
     gc.freeze()

@@ -7,11 +7,16 @@ of what a short one costs listener and supervisor was to tell of it, and to hear
 from __future__ import annotations
 
 from calcd.handler import report
-from calcd.listener import events
+from calcd.listener import packets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+# With more events than this that the supervisor has not taken yet, handlers are neither forked nor listened
+# to, and those that report wait. So their memory is bounded (to about 20 MB) and none is ever dropped.
+_MOST = 100_000
 
 
 class Outbox:
@@ -19,13 +24,15 @@ class Outbox:
         """sums_up says that the log shows no connection which ends well."""
         self.events: list[bytes] = []
         self._sums_up = sums_up
-        self._opened: dict[
-            int, bytes
-        ] = {}  # reports by handler, for as long as they may become part of the sum
+        # Reports by handler, for as long as they may become part of the sum.
+        self._opened: dict[int, bytes] = {}
         self._served = self._requests = self._received = self._sent = 0
 
     def __len__(self) -> int:
         return len(self.events) + len(self._opened) + self._served
+
+    def is_overfull(self) -> bool:
+        return len(self.events) > _MOST
 
     def tell(self, event: bytes) -> None:
         self.events.append(event)
@@ -59,7 +66,7 @@ class Outbox:
             self.events += self._opened.values()
             self._opened.clear()
         if self._served:
-            self.events.append(events.served(self._served, self._requests, self._received, self._sent))
+            self.events.append(packets.served(self._served, self._requests, self._received, self._sent))
             self._served = self._requests = self._received = self._sent = 0
 
     def clear(self) -> None:

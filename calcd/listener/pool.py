@@ -23,8 +23,11 @@ class Pool:
         self.dismissed: set[int] = set()  # have waited, and are to leave; a connection may be faster
         self.leaving: set[int] = set()
         self._fewest = 0  # that have waited at a time, since surplus() was asked
-        self._returned: set[int] = set()  # since come_back() was asked
-        self.lost = 0  # have left, and may have to be replaced: for who counts down
+        self._returned: set[int] = (
+            set()
+        )  # have waited again after a connection, since mostly_return() was asked
+        self.gone = 0  # have left, and may have to be replaced: for who counts down
+        self.connections = 0  # accepted, in all
 
     def __len__(self) -> int:
         return len(self.waiting) + len(self.dismissed) + len(self.serving) + len(self.leaving)
@@ -58,9 +61,9 @@ class Pool:
         self._fewest = len(self.waiting)
         return (unneeded + 1) // 2 if unneeded > 0 else 0
 
-    def come_back(self) -> bool:
-        """Whether more than half as many handlers as are at work now have waited again after a connection
-        since the last call, and are there."""
+    def mostly_return(self) -> bool:
+        """Whether more than half as many handlers as serve now have waited again after a connection since the
+        last call, and are there."""
         there = sum(handler in self.waiting or handler in self.serving for handler in self._returned)
         self._returned.clear()
         return there > len(self.serving) / 2
@@ -85,6 +88,7 @@ class Pool:
         self.waiting.discard(handler)
         self.dismissed.discard(handler)
         self.serving[handler] = now, source
+        self.connections += 1
         self._fewest = min(self._fewest, len(self.waiting))
 
     def ended(self, handler: int, leaves: bool) -> None:
@@ -96,13 +100,13 @@ class Pool:
             self._returned.add(handler)
         else:
             self.leaving.add(handler)
-            self.lost += 1
+            self.gone += 1
 
     def left(self, handler: int) -> bool:
         """A handler has been waited for that served nobody; returns whether it might have."""
         has_waited = self.may_accept(handler)
         if handler in self.waiting:
-            self.lost += 1
+            self.gone += 1
         for handlers in (self.waiting, self.dismissed, self.leaving):
             handlers.discard(handler)
         self._fewest = min(self._fewest, len(self.waiting))

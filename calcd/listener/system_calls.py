@@ -25,8 +25,7 @@ from typing import BinaryIO
 
 from seccomp import ALLOW, ERRNO, KILL_PROCESS, MASKED_EQ, Arg, Attr, SyscallFilter, set_api
 
-from calcd.confinement import PR_SET_SECCOMP
-from calcd.signals import PR_SET_PDEATHSIG
+from calcd.linux.prctl import PR_SET_PDEATHSIG, PR_SET_SECCOMP
 
 Call = tuple[str, *tuple[Arg, ...]]  # its name, and what its arguments must be
 

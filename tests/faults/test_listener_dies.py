@@ -15,7 +15,7 @@ from support.daemon import REPORT_LOST, TREE, Calcd, ask, receive
 from support.processes import Process, wait_for
 from support.strace import injected
 
-from calcd.listener import events
+from calcd.listener import packets
 from calcd.protocol.classic import Operation, encode_request
 
 # Whatever holds here holds however handlers are run.
@@ -86,7 +86,7 @@ def test_what_one_had_told_is_known_though_it_died_before_it_read_a_command(fold
                 assert ask(another, Operation.ADD, 1, 1) == 2
             os.kill(listener.pid, signal.SIGSTOP)
             with supervisors_end(calcd.supervisor) as commands:
-                commands.send(bytes([events.PING]))
+                commands.send(bytes([packets.PING]))
             os.kill(listener.pid, signal.SIGKILL)
             calcd.wait_for_log(r"connection 1 .* closed by client; requests: 1, .*")
 

@@ -17,7 +17,7 @@ from support.processes import wait_for
 from calcd.protocol.classic import Operation
 
 LOST = r"messages lost: (\d+), because the log took none for too long; .*"
-MOST_WAITING = 10_000  # calcd.supervisor.log
+MOST_WAITING = 10_000  # calcd.log.log
 
 
 class Reader:

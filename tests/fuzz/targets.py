@@ -15,20 +15,20 @@ from fuzz.counts import Counts
 from fuzz.model import Conversation
 from support.exchange import exchange
 
-from calcd.config import LogConnections, LogLevel, LogTarget
 from calcd.handler import report
 from calcd.handler import session as sessions
 from calcd.handler.peers import host_of
 from calcd.handler.session import Session
 from calcd.handler.sources import Sources
-from calcd.limits import Limits
-from calcd.listener import events
+from calcd.listener import packets
+from calcd.log.log import Log
+from calcd.log.messages import Message
 from calcd.protocol import answers
-from calcd.supervisor import news
-from calcd.supervisor.accounts import Accounts
-from calcd.supervisor.log import Log
-from calcd.supervisor.messages import Message
-from calcd.supervisor.strangers import looks_like, shown
+from calcd.protocol.foreign import looks_like, shown
+from calcd.settings.limits import Limits
+from calcd.settings.values import LogConnections, LogLevel, LogTarget
+from calcd.supervisor import events
+from calcd.supervisor.counts.connections import Connections
 
 Target = Callable[[bytes], None]
 
@@ -261,21 +261,21 @@ def _take_report(data: bytes) -> None:
     os.close(reading_end)
     os.close(writing_end)
     log = _Lines()
-    accounts = Accounts(log, LogConnections.ALL)
+    connections = Connections(log, LogConnections.ALL)
     for record, _ in before:
-        match news.decode(record):
-            case news.Accepted(handler, peer):
-                accounts.opened(peer, handler)
+        match events.decode(record):
+            case events.Accepted(handler, peer):
+                connections.opened(peer, handler)
                 Sources(()).of(host_of(peer))
-            case news.Ended() as event:
-                accounts.ended(accounts.opened("127.0.0.1:4321", _HANDLER), event)
+            case events.Ended() as event:
+                connections.ended(connections.opened("127.0.0.1:4321", _HANDLER), event)
     assert all(line.isprintable() for line in log.lines)
 
 
 def _take_events(data: bytes) -> None:
-    for event in events.unpack(data[: events.PACKET_SIZE]):
+    for event in packets.unpack(data[: packets.PACKET_SIZE]):
         with contextlib.suppress(ValueError, struct.error):  # as it says
-            news.decode(event)
+            events.decode(event)
 
 
 # --- The daemon

@@ -5,7 +5,7 @@ from system.machine import Machine
 from system.service import Service
 
 from calcd import __version__
-from calcd.supervisor import messages
+from calcd.log import messages
 
 
 def test_upgrades_under_load_refuse_and_reset_nobody_and_bring_the_new_code(

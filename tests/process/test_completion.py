@@ -11,10 +11,11 @@ import pytest
 from support.daemon import TREE
 from support.terminal import Terminal
 
-from calcd import config, values
 from calcd.client import expression
 from calcd.client import main as client
-from calcd.supervisor import options
+from calcd.launch import options
+from calcd.settings import values
+from calcd.settings.table import ROWS
 
 PROMPT = "ready> "
 END = "END"  # typed behind the Tab, so it is shown when the shell is done with that
@@ -100,7 +101,7 @@ def test_every_option_is_offered_and_no_other(shell: Shell, program: str, every:
 
 WORDS: dict[str, type[enum.StrEnum]] = {
     setting.option: setting.parse.choices
-    for setting in config.SETTINGS.values()
+    for setting in ROWS.values()
     if setting.option and isinstance(setting.parse, values.one_of)
 }
 

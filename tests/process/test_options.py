@@ -7,7 +7,8 @@ from pathlib import Path
 from support.daemon import COMMAND, TREE
 
 import calcd
-from calcd import config
+from calcd.settings import reading
+from calcd.settings.table import ROWS
 from calcd.supervisor.failure import MEANINGS, ExitStatus
 
 
@@ -67,7 +68,7 @@ def test_what_is_dumped_can_be_read_again(tmp_path: Path) -> None:
     again = tmp_path / "again.conf"
     again.write_text(first.stdout)
     assert run("--dump-config", "--config", str(again)).stdout == first.stdout
-    assert config.load(again) == config.load(file)
+    assert reading.load(again) == reading.load(file)
 
 
 def test_an_option_overrides_the_file(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_help_names_every_option_and_every_exit_status() -> None:
     result = run("--help")
     assert (result.returncode, result.stderr) == (0, "")
     options = ["--config", "--foreground", "--check", "--dump-config", "--reload", "--version", "-h, --help"]
-    options += [setting.option for setting in config.SETTINGS.values() if setting.option]
+    options += [setting.option for setting in ROWS.values() if setting.option]
     for option in options:
         assert re.search(rf"^  {option}\b", result.stdout, re.MULTILINE), option
     for status in ExitStatus:

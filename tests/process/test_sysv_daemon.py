@@ -18,8 +18,8 @@ from support.daemon import Calcd, ask
 from support.launcher import held_back
 from support.processes import Process, every_process, of_session
 
+from calcd.handler.commands import STOP_ACCEPTING
 from calcd.protocol.classic import Operation
-from calcd.signals import LEAVE
 
 # What a careless caller leaves to those whom it starts: all signals ignored and blocked, a variable that
 # nobody else should see, and a umask.
@@ -86,7 +86,7 @@ def test_3_the_signals_that_its_caller_blocked_are_not_blocked(processes: list[P
     for handlers alone; a handler the two by which the listener answers it."""
     supervisor, listener, handler = processes
     assert _signals(supervisor, "SigBlk") == set()
-    assert _signals(listener, "SigBlk") == {signal.SIGCHLD, signal.SIGTERM, signal.SIGXCPU, LEAVE}
+    assert _signals(listener, "SigBlk") == {signal.SIGCHLD, signal.SIGTERM, signal.SIGXCPU, STOP_ACCEPTING}
     assert _signals(handler, "SigBlk") == {signal.SIGRTMIN, signal.SIGRTMIN + 1}
 
 

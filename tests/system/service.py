@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from support.processes import wait_for
 from system.machine import SOURCE, Background, Machine
 
-from calcd.supervisor import messages
-from calcd.supervisor.messages import Message
+from calcd.log import messages
+from calcd.log.messages import Message
 
 SUPERVISOR, LISTENER, HANDLER = "calcd: supervisor", "calcd: listener", "calcd: serving "
 SPARE_HANDLER = "calcd: waiting for a connection"

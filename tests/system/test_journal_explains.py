@@ -3,8 +3,8 @@
 from support.processes import wait_for
 from system.service import HANDLER, LISTENER, SUPERVISOR, Service
 
-from calcd.supervisor import messages
-from calcd.supervisor.messages import Message
+from calcd.log import messages
+from calcd.log.messages import Message
 
 DIVISION_BY_ZERO = r"\3\0\0\0\1\0\0\0\0\0\0\0"
 KINDS = {value.id: value for value in vars(messages).values() if isinstance(value, Message)}

@@ -16,7 +16,7 @@ from system.service import (
     Service,
 )
 
-from calcd.supervisor import messages
+from calcd.log import messages
 
 
 def test_systemctl_start_returns_when_the_next_request_is_answered(service: Service) -> None:

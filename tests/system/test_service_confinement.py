@@ -9,7 +9,7 @@ from support.system_calls import EPERM, EXECUTE, FORBIDDEN, KILLED, MAKE_SOCKET,
 from system.machine import SOURCE, Background
 from system.service import HANDLER, LISTENER, SUPERVISOR, Service
 
-from calcd.supervisor import messages
+from calcd.log import messages
 
 STOPPED = r"connection \d+ from \S+ ended .*: killed by signal 31 \(SIGSYS\): it tried a system call .*"
 # What is in it for a handler: its own filter, and the listener's. systemd's are a number that it decides on.

@@ -3,8 +3,8 @@
 from support.processes import wait_for
 from system.service import HANDLER, LISTENER, MAIN_DIED, SUPERVISOR, Service
 
-from calcd.supervisor import messages
-from calcd.supervisor.messages import Message
+from calcd.log import messages
+from calcd.log.messages import Message
 
 
 def no_zombie(service: Service) -> bool:

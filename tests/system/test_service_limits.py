@@ -5,7 +5,7 @@ import re
 from support.processes import wait_for
 from system.service import HANDLER, Service
 
-from calcd.supervisor import messages
+from calcd.log import messages
 
 
 def test_the_status_line_says_that_new_connections_wait_and_they_are_served_in_the_end(

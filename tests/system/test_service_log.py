@@ -7,7 +7,7 @@ import pytest
 from support.processes import wait_for
 from system.service import SUPERVISOR, Service
 
-from calcd.supervisor import messages
+from calcd.log import messages
 
 JOURNALD = "systemctl show --value --property=MainPID systemd-journald"
 

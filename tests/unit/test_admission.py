@@ -7,10 +7,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calcd import config
 from calcd.handler.sources import Sources
-from calcd.limits import Limits
 from calcd.listener.admission import ADMITTED, TOO_FAST, TOO_MANY, Admission
+from calcd.settings.limits import Limits
+from calcd.settings.table import Settings
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 SECOND = 1_000_000_000
@@ -22,7 +22,7 @@ LIMIT = st.integers(1, 5) | st.just(math.inf)
 def limits(
     connections: float = math.inf, of_source: float = math.inf, rate: float = math.inf, **others: float
 ) -> Limits:
-    given = {name: getattr(config.Config(), name) for name in Limits.NAMES}
+    given = {name: getattr(Settings(), name) for name in Limits.NAMES}
     return Limits(
         given
         | {

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from calcd.supervisor import accounts, messages
-from calcd.supervisor.messages import Message
+from calcd.log import messages
+from calcd.log.messages import Message
+from calcd.supervisor.counts import connections
 
 MESSAGES = {name: value for name, value in vars(messages).items() if isinstance(value, Message)}
 
@@ -41,4 +42,4 @@ def test_an_entry_says_what_happened_and_what_to_do(entries: list[tuple[str, str
 def test_every_way_that_a_connection_ends_is_explained() -> None:
     meaning = messages.CONNECTION_ENDED.meaning
     explained = {word for line in re.findall(r"(?m)^- (.*?):", meaning) for word in line.split(", ")}
-    assert explained == {word for ending in accounts.ENDINGS.values() for word in ending.split(", ")}
+    assert explained == {word for ending in connections.ENDINGS.values() for word in ending.split(", ")}

@@ -12,25 +12,35 @@ import calcd
 
 PACKAGE = Path(calcd.__file__).parent
 
-# Small modules without imports of calcd's own, for all three processes.
-TOOLS = {"borrowed", "confinement", "limits", "signals", "timeouts", "timers", "title"}
+# Each folder is one answer to "what happens?"; imports go down this list only. client stands beside it.
+FOLDERS = ("launch", "supervisor", "log", "listener", "handler", "protocol", "settings", "linux")
+# So do those of the parts within the supervisor.
+SUPERVISOR = (
+    "loop",
+    "reload",
+    "stopping",
+    "health",
+    "succession",
+    "status",
+    "held",
+    "counts",
+    "events",
+    "failure",
+    "sd_notify",
+)
 
-# What each part may import of calcd, besides itself and calcd's version. Nothing imports upwards.
+# What each part may import of calcd, besides itself and calcd's version.
 MAY_IMPORT: dict[str, set[str]] = {
     "calcd": set(),
-    "config": {"values"},
-    "values": set(),
-    **{tool: set() for tool in TOOLS},
-    "protocol": set(),
+    "__main__": {"launch"},
     "client": {"protocol"},
-    "handler": {"protocol", *TOOLS},
-    "listener": {"protocol", "handler", *TOOLS},
-    "supervisor": {"config", "values", "protocol", "handler", "listener", *TOOLS},
-    "__main__": {"supervisor"},
+    **{folder: set(FOLDERS[at + 1 :]) for at, folder in enumerate(FOLDERS)},
+    "protocol": set(),
+    "linux": set(),
 }
 
 # What is in a process that forks for each connection.
-LEAN = {"calcd", "protocol", "handler", "listener", *TOOLS}
+LEAN = {"calcd", "protocol", "handler", "listener", "linux"}
 
 # threading costs a fork 330 us, random 110 us, asyncio 1,065 us. The others bring one of these in, or are
 # slow to load for what they are.
@@ -89,11 +99,30 @@ def test_nothing_imports_upwards(module: str) -> None:
     assert imported <= MAY_IMPORT[part] | {part, "calcd"}
 
 
-# The client's side of the protocol, and what only the child that makes the seccomp filters loads.
-NOT_IN_A_FORK = {"calcd.protocol.classic", "calcd.listener.system_calls"}
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("calcd.supervisor.")])
+def test_nothing_imports_upwards_within_the_supervisor(module: str) -> None:
+    def level(name: str) -> int:
+        return SUPERVISOR.index(name.split(".")[2])
+
+    for name in imports(module):
+        if name.startswith("calcd.supervisor."):
+            assert level(name) >= level(module), f"{module} imports {name}"
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if part_of(m) in LEAN and m not in NOT_IN_A_FORK])
+# The client's side of the protocol, what only the child that makes the seccomp filters loads, and what only
+# the supervisor does.
+NOT_IN_A_FORK = {
+    "calcd.protocol.classic",
+    "calcd.protocol.foreign",
+    "calcd.listener.system_calls",
+    "calcd.linux.capabilities",
+}
+
+
+@pytest.mark.parametrize(
+    "module",
+    [m for m in (*MODULES, "calcd.settings.limits") if part_of(m) in LEAN and m not in NOT_IN_A_FORK],
+)
 def test_the_lean_parts_import_nothing_heavy(module: str) -> None:
     assert not HEAVY & {name.split(".")[0] for name in imports(module, when_run=True)}
 

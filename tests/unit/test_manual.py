@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from calcd import config
 from calcd.client import main as client
 from calcd.client.errors import ClientError
-from calcd.supervisor import accounts, failure, messages, options
-from calcd.supervisor.messages import Message
+from calcd.launch import options
+from calcd.log import messages
+from calcd.log.messages import Message
+from calcd.settings.table import ROWS
+from calcd.supervisor import failure
+from calcd.supervisor.counts import connections
 
 PAGES = ("calc-client.1", "calcd.conf.5", "calcd-protocol.7", "calcd.8")
 
@@ -74,8 +77,8 @@ def test_calc_clients_names_every_option_and_no_other(generated: Path) -> None:
 def test_it_tells_of_every_setting_all_that_the_table_does(generated: Path) -> None:
     settings = section(read(generated, "calcd.conf.5"), "SETTINGS")
     items = re.findall(r"(?ms)^\.It Cm (\w+)=\n(.*?)(?=^\.It|^\.El)", settings)
-    assert [name for name, _ in items] == [setting.name for setting in config.SETTINGS.values()]
-    for (_, text), setting in zip(items, config.SETTINGS.values(), strict=True):
+    assert [name for name, _ in items] == [setting.name for setting in ROWS.values()]
+    for (_, text), setting in zip(items, ROWS.values(), strict=True):
         assert setting.help in flowing(text)
         assert f" Default: {setting.default or 'empty'}." in flowing(text)
         assert ("A reload puts" in text, "needs a restart" in text) == (
@@ -88,7 +91,7 @@ def test_it_tells_of_every_setting_all_that_the_table_does(generated: Path) -> N
 def test_it_explains_every_kind_of_value_that_a_setting_has(generated: Path) -> None:
     page = read(generated, "calcd.conf.5")
     used = re.findall(r"(?m)^Value: (.*)\.$", section(page, "SETTINGS"))
-    assert len(used) == len(config.SETTINGS)
+    assert len(used) == len(ROWS)
     assert set(re.findall(r"(?m)^\.It (.*)$", section(page, "VALUES"))) == set(used)
 
 
@@ -117,7 +120,7 @@ def test_it_names_the_fields_of_a_connections_line(generated: Path) -> None:
 
 def test_it_names_every_way_that_a_connection_ends(generated: Path) -> None:
     endings = re.findall(r"(?m)^\.It\n(.*)", section(read(generated, "calcd.8"), "LOGGING"))
-    assert endings == [*accounts.ENDINGS.values(), *accounts.CUT_OFFS.values()]
+    assert endings == [*connections.ENDINGS.values(), *connections.CUT_OFFS.values()]
 
 
 def test_the_pages_of_calcd_that_a_page_names_exist(page: str) -> None:

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calcd.handler import report
-from calcd.listener import events
+from calcd.listener import packets
 from calcd.listener.outbox import Outbox
-from calcd.supervisor import news
+from calcd.supervisor import events
 
 ENDINGS = [report.QUIT, report.CLIENT_CLOSED, report.DIVISION_BY_ZERO]
 DIED, SENT = 0, -1  # beside the endings: the handler's death, and a packet
@@ -20,17 +20,17 @@ class Supervisor:
         self.served = self.requests = self.received = self.sent = 0
 
     def hears(self, event: bytes) -> None:
-        match news.decode(event):
-            case news.Accepted(handler):
+        match events.decode(event):
+            case events.Accepted(handler):
                 assert handler not in self.open
                 self.open.add(handler)
-            case news.Ended(handler) as ended:
+            case events.Ended(handler) as ended:
                 self.open.remove(handler)
                 self._count(1, ended.requests, ended.received, ended.sent)
-            case news.Died(handler):
+            case events.Died(handler):
                 self.open.remove(handler)
                 self._count(1, 0, 0, 0)
-            case news.Served() as sums:
+            case events.Served() as sums:
                 self._count(*sums)
 
     def _count(self, served: int, requests: int, received: int, sent: int) -> None:
@@ -75,7 +75,7 @@ def test_nothing_is_counted_twice_or_not_at_all(sums_up: bool, steps: list[tuple
             is_open.remove(handler)
             served += 1
             if step == DIED:
-                outbox.tell_of(handler, events.died(handler, 9, 1_000))
+                outbox.tell_of(handler, packets.died(handler, 9, 1_000))
             else:
                 requests += 3
                 ended(outbox, handler, step)
@@ -88,10 +88,10 @@ def test_each_connection_that_the_log_may_show_is_told_of() -> None:
         ended(outbox, handler, ending)
     outbox.accepted(4, accepted(4))
     outbox.close_sum()
-    told = [news.decode(event) for event in outbox.events]
+    told = [events.decode(event) for event in outbox.events]
     assert told == [
-        news.Accepted(2, "192.0.2.1:4321"),
-        news.Ended(2, 1_000, report.DIVISION_BY_ZERO, 3, 36, 12, b""),
-        news.Accepted(4, "192.0.2.1:4321"),
-        news.Served(2, 6, 72, 24),
+        events.Accepted(2, "192.0.2.1:4321"),
+        events.Ended(2, 1_000, report.DIVISION_BY_ZERO, 3, 36, 12, b""),
+        events.Accepted(4, "192.0.2.1:4321"),
+        events.Served(2, 6, 72, 24),
     ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calcd import values
+from calcd.settings import addresses, values
 
 # --- Addresses
 
@@ -25,13 +25,13 @@ from calcd import values
     ],
 )
 def test_an_address(text: str, family: socket.AddressFamily, sockaddr: tuple[str, int] | str) -> None:
-    address = values.parse_address(text)
+    address = addresses.parse_address(text)
     assert (address.family, address.sockaddr) == (family, sockaddr)
     assert str(address) == text
 
 
 def test_one_ipv6_address_written_in_two_ways_is_one_address() -> None:
-    assert values.parse_address("[0:0::0:1]:7070") == values.parse_address("[::1]:7070")
+    assert addresses.parse_address("[0:0::0:1]:7070") == addresses.parse_address("[::1]:7070")
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_one_ipv6_address_written_in_two_ways_is_one_address() -> None:
 )
 def test_what_is_no_address_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(ValueError) as caught:
-        values.parse_address(text)
+        addresses.parse_address(text)
     assert reason in str(caught.value)
 
 
 def test_the_longest_path_of_a_unix_socket_is_the_systems() -> None:
-    longest = "/nonexistent/".ljust(values.SUN_PATH_MAX, "a")
+    longest = "/nonexistent/".ljust(addresses.SUN_PATH_MAX, "a")
     with socket.socket(socket.AF_UNIX) as sock:
         with pytest.raises(FileNotFoundError):
             sock.bind(longest)

@@ -1,0 +1,21 @@
+"""What a process says of itself to the kernel: prctl(2)."""
+
+from ctypes import c_ulong
+
+from calcd.linux.libc import bare_libc, check, libc
+
+PR_SET_PDEATHSIG = 1
+PR_SET_SECCOMP = 22
+PR_CAPBSET_READ, PR_CAPBSET_DROP = 23, 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+
+bare_prctl = bare_libc.prctl
+"""prctl(2) as it is, for handlers: the argument types and the errno would touch pages that nothing else
+does. Returns less than 0 on failure."""
+
+
+def prctl(option: int, value: int) -> int:
+    """prctl(2) with one argument. Raises OSError."""
+    zero = c_ulong(0)
+    return check("prctl", libc.prctl(option, c_ulong(value), zero, zero, zero))

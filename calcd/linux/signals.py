@@ -1,0 +1,72 @@
+"""Signals as bytes in a pipe, for a loop that sleeps in epoll.
+
+The handlers do nothing: signal(7) restricts what one may do, and Python runs one between any two
+bytecodes. The wakeup file descriptor (signal.set_wakeup_fd) gets the signal's number, the loop acts.
+
+It uses _signal, the C module under signal, because the listener does: signal makes an enum of every
+number that passes, which costs a fork 600 KiB of tables and each call some 25 page faults.
+"""
+
+from __future__ import annotations
+
+import _signal
+import os
+from _signal import SIG_SETMASK, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGXCPU
+
+from calcd.linux.libc import bare_libc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+
+__all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1", "SIGXCPU"]
+
+_SET_SIZE = 128  # sigset_t: bytes
+
+bare_sigprocmask = bare_libc.sigprocmask
+"""sigprocmask(2) as it is, for handlers: Python's pthread_sigmask() makes a set of what was blocked."""
+
+
+class SignalPipe:
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self.ends = self.reading_end, writing_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Full after 65,536 signals that nobody has read: the loop will look at everything anyhow.
+        _signal.set_wakeup_fd(writing_end, warn_on_full_buffer=False)
+        for number in numbers:
+            _signal.signal(number, lambda _signal, _frame: None)
+
+    def read(self) -> bytes:
+        """The signals that arrived since the last call, a byte each, in order, repetitions included."""
+        try:
+            return os.read(self.reading_end, 65536)
+        except BlockingIOError:
+            return b""
+
+
+def set_of(numbers: Iterable[int]) -> bytes:
+    """A sigset_t with these signals: sigsetops(3)."""
+    return sum(1 << (number - 1) for number in numbers).to_bytes(_SET_SIZE, "little")
+
+
+def ignore(numbers: Iterable[int]) -> None:
+    for number in numbers:
+        _signal.signal(number, _signal.SIG_IGN)
+
+
+def block_only(numbers: Iterable[int]) -> None:
+    _signal.pthread_sigmask(SIG_SETMASK, numbers)
+
+
+def block(numbers: Iterable[int]) -> None:
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, numbers)
+
+
+def wait_for(numbers: Iterable[int], seconds: float) -> int | None:
+    """Waits for one of these signals, which are blocked, and takes it; None when the time is over."""
+    info = _signal.sigtimedwait(numbers, seconds)
+    return None if info is None else int(info.si_signo)
+
+
+def handle(number: int, action: Callable[[int, FrameType | None], None]) -> None:
+    _signal.signal(number, action)

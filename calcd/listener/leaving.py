@@ -1,0 +1,101 @@
+"""How the listener leaves: the backlog is served, then the sockets are closed, then the last handler ends."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from calcd.handler.commands import STOP_ACCEPTING
+from calcd.linux import signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from calcd.handler.acceptor import Acceptor
+    from calcd.linux.event_loop import Timers
+    from calcd.listener.admission import Admission
+    from calcd.listener.hearing import Hearing
+    from calcd.listener.pool import Pool
+    from calcd.listener.staffing import Staffing
+
+# Seconds between two signals that handlers are to obey: calcd.handler.session, 4.
+_REMINDER = 0.1
+# How often handlers at work are told that they are to accept no more.
+_STOP_ACCEPTING_TIMES = 10
+# Seconds between two looks at the backlog of sockets that are to be closed.
+_BACKLOG_INTERVAL = 0.01
+# The most that a listen(2) of calcd's lets wait: Backlog=.
+_MAX_BACKLOG = 65_535
+
+
+class Leaving:
+    def __init__(
+        self,
+        *,
+        has_successor: bool,
+        drain_time: float,
+        acceptor: Acceptor,
+        timers: Timers,
+        pool: Pool,
+        admission: Admission,
+        hearing: Hearing,
+        staffing: Staffing,
+    ) -> None:
+        """has_successor says that the sockets are systemd's: what waits in their backlog when this listener
+        drains, the next calcd will serve. drain_time is in seconds."""
+        self._has_successor = has_successor
+        self._drain_time = drain_time
+        self._acceptor = acceptor
+        self._timers = timers
+        self._pool = pool
+        self._admission = admission
+        self._hearing = hearing
+        self._staffing = staffing
+        self._is_draining = False
+        self._last_connection = 0  # which one, of all that are accepted, ends the wait for the backlog
+
+    def is_over(self) -> bool:
+        return self._staffing.has_closed and not len(self._pool)
+
+    def retire(self, has_successor: bool) -> None:
+        """Accepts no more; the sockets are closed as soon as nobody waits in their backlog for a listener
+        that will not come: they would be reset, requests and all."""
+        if self._staffing.has_closed or self._timers.is_set("backlog"):
+            return
+        # Nobody can keep it here for ever.
+        self._last_connection = self._pool.connections + (0 if has_successor else _MAX_BACKLOG)
+        self._close_when_nobody_waits()
+
+    def drain(self) -> None:
+        """Retires, and has every connection end once its client has got its answers; those that are still
+        open after the drain time are cut off."""
+        if not self._is_draining:
+            self._is_draining = True
+            self._timers.set("drained", self._drain_time, self._kill)
+            if self._staffing.has_closed:
+                self._tell_all(signals.SIGTERM, math.inf)
+            else:
+                self.retire(self._has_successor)
+
+    def _close_when_nobody_waits(self) -> None:
+        self._hearing.take_reports()
+        may_accept = self._pool.connections < self._last_connection and not self._admission.is_full()
+        if may_accept and self._acceptor.has_waiting():
+            self._timers.set("backlog", _BACKLOG_INTERVAL, self._close_when_nobody_waits)
+            return
+        self._staffing.close()
+        if self._is_draining:
+            self._tell_all(signals.SIGTERM, math.inf)
+        elif self._pool.is_reused:
+            self._tell_all(STOP_ACCEPTING, _STOP_ACCEPTING_TIMES)
+
+    def _tell_all(self, signal: int, times: float) -> None:
+        """Sends a signal to all handlers, by the process group that they share with the listener. More than
+        once, because it can come between a look for one and a read(2), which goes on."""
+        os.killpg(0, signal)
+        if times > 1:
+            self._timers.set("told", _REMINDER, lambda: self._tell_all(signal, times - 1))
+
+    def _kill(self) -> None:
+        self._last_connection = 0
+        for handler in self._pool:
+            os.kill(handler, signals.SIGKILL)

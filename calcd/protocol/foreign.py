@@ -1,0 +1,41 @@
+"""Foreign protocols: what a client seems to speak that does not speak calcd's, by the first 12 bytes it has
+sent."""
+
+import struct
+
+# The first bytes of protocols that are found on ports that are not theirs: by mistake, or by who scans.
+_BEGINNINGS = (
+    ((b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"TRACE "), "HTTP"),
+    ((b"CONNECT ",), "HTTP, to a proxy"),
+    ((b"PRI * HTTP/2",), "HTTP/2"),
+    ((b"\x16\x03",), "TLS"),
+    ((b"SSH-",), "SSH"),
+    ((b"\x03\x00",), "RDP"),  # TPKT, RFC 1006
+    ((b"EHLO", b"HELO", b"ehlo", b"helo"), "SMTP"),
+    ((b"PROXY ", b"\r\n\r\n\x00\r\nQUIT\n"), "a proxy's PROXY header"),
+    ((b"*", b"PING\r\n"), "Redis"),
+    ((b"\x05\x01\x00", b"\x05\x02\x00"), "SOCKS"),
+    ((b"{", b"["), "JSON"),
+)
+_OPERATIONS = 5
+
+
+def looks_like(frame: bytes) -> str:
+    """What a first request that has no meaning looks like, for example "HTTP"."""
+    for beginnings, name in _BEGINNINGS:
+        if frame.startswith(beginnings):
+            return name
+    if frame[:3] == bytes(3) and frame[3:4] < bytes([_OPERATIONS]):
+        return "this protocol with its integers in big-endian order: they go in little-endian"
+    if all(0x20 <= byte < 0x7F or byte in b"\t\r\n" for byte in frame):
+        return "text"
+    return "nothing that calcd knows"
+
+
+def shown(frame: bytes) -> str:
+    """The bytes for a person to read: as text if they are text, else as the integers they would be."""
+    if all(0x20 <= byte < 0x7F or byte in b"\t\r\n" for byte in frame):
+        return repr(frame.decode())
+    if len(frame) == struct.calcsize("<iii"):
+        return f"{frame.hex(' ', 4)} ({', '.join(map(str, struct.unpack('<iii', frame)))})"
+    return frame.hex(" ")

@@ -1,0 +1,68 @@
+"""Where to listen: an address as it is written, and as bind(2) takes it.
+
+parse_* raises ValueError with a message for the user; format_* gives a text that parse_* reads back as the
+same value.
+"""
+
+import os
+import re
+import socket
+from typing import NamedTuple
+
+
+class Address(NamedTuple):
+    """Where to listen. str() gives the text it is configured with (an IPv6 address in its shortest form)."""
+
+    family: socket.AddressFamily
+    host: str = ""  # AF_INET and AF_INET6
+    port: int = 0  # 0: the kernel picks one
+    path: str = ""  # AF_UNIX
+
+    @property
+    def sockaddr(self) -> tuple[str, int] | str:
+        """What socket.bind() takes."""
+        return self.path if self.family == socket.AF_UNIX else (self.host, self.port)
+
+    def __str__(self) -> str:
+        if self.family == socket.AF_UNIX:
+            return f"unix:{self.path}"
+        host = f"[{self.host}]" if self.family == socket.AF_INET6 else self.host
+        return f"{host}:{self.port}"
+
+
+SUN_PATH_MAX = 107  # unix(7): sun_path has 108 bytes, the last one for the terminating NUL
+
+
+def parse_address(text: str) -> Address:
+    """IPv4:PORT, [IPv6]:PORT or unix:/PATH."""
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        if not path.startswith("/"):
+            raise ValueError(f"{text!r}: the path must be absolute, as in unix:/run/calcd/calcd.sock")
+        if (length := len(os.fsencode(path))) > SUN_PATH_MAX:
+            raise ValueError(f"{text!r}: the path has {length} bytes, and {SUN_PATH_MAX} is the most")
+        return Address(socket.AF_UNIX, path=path)
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is not an address: write IPV4:PORT, [IPV6]:PORT or unix:/PATH")
+    family = socket.AF_INET
+    if host.startswith("[") and host.endswith("]"):
+        family, host = socket.AF_INET6, host[1:-1]
+    try:
+        host = socket.inet_ntop(family, socket.inet_pton(family, host))
+    except OSError:
+        raise ValueError(
+            f"{text!r}: {host!r} is not an IP address, and an address is needed: names are not looked up, "
+            "and an IPv6 address goes in brackets, as in 127.0.0.1:7070 or [::1]:7070"
+        ) from None
+    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 0xFFFF:
+        raise ValueError(f"{text!r}: {port!r} is not a port: it is a number from 0 to 65535")
+    return Address(family, host, int(port))
+
+
+def parse_addresses(text: str) -> tuple[Address, ...]:
+    return tuple(map(parse_address, text.split()))
+
+
+def format_addresses(addresses: tuple[Address, ...]) -> str:
+    return " ".join(map(str, addresses))

@@ -1,0 +1,55 @@
+"""What a listener and its handlers keep to, as numbers: the settings that limit something.
+
+They are made once, for an exec, and never changed: a reload starts another listener. No limit is math.inf,
+which every number is less than.
+"""
+
+from __future__ import annotations
+
+import math
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Limits:
+    """Times are in seconds, and memory in bytes."""
+
+    NAMES = (
+        "max_connections",
+        "max_connections_per_source",
+        "max_rate_per_source",
+        "max_requests",
+        "connections_per_handler",
+        "first_byte_timeout",
+        "frame_timeout",
+        "idle_timeout",
+        "send_timeout",
+        "connection_lifetime",
+        "handler_cpu_time",
+        "handler_memory",
+    )
+    __slots__ = NAMES
+
+    max_connections: float
+    max_connections_per_source: float
+    max_rate_per_source: float  # in a second
+    max_requests: float
+    connections_per_handler: float
+    first_byte_timeout: float
+    frame_timeout: float
+    idle_timeout: float
+    send_timeout: float
+    connection_lifetime: float
+    handler_cpu_time: float
+    handler_memory: float
+
+    def __init__(self, given: Mapping[str, str | float]) -> None:
+        """given has a number, or the text of one, for each of NAMES, and may have more."""
+        for name in self.NAMES:
+            setattr(self, name, float(given[name]))
+
+    def of(self, *names: str) -> Limits:
+        """These of the limits, and no others."""
+        return Limits(dict.fromkeys(self.NAMES, math.inf) | {name: getattr(self, name) for name in names})

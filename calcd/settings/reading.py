@@ -1,0 +1,181 @@
+"""Files and options to settings.
+
+All that is wrong is found in one run, and told with file and line.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from calcd.settings.table import ROWS, Settings
+
+SECTION = "[calcd]"
+
+_ATTRIBUTES = {setting.name: attribute for attribute, setting in ROWS.items()}
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with the settings, and where."""
+
+    source: str  # a file, or a command line option
+    line: int | None  # None for an option, and for a file that cannot be read
+    message: str
+
+    def __str__(self) -> str:
+        where = self.source if self.line is None else f"{self.source}:{self.line}"
+        return f"{where}: {self.message}"
+
+
+class ConfigError(Exception):
+    """The settings are not usable. problems has everything that is wrong, in the order it was read."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+class _Assignment(NamedTuple):
+    source: str
+    line: int | None
+    name: str
+    text: str
+
+
+class _Loader:
+    """Reads on after a problem, so that one run reports them all."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.values: dict[str, Any] = {}
+
+    def problem(self, source: str | Path, line: int | None, message: str) -> None:
+        self.problems.append(Problem(str(source), line, message))
+
+    def load_file(self, path: Path, *, required: bool = True) -> bool:
+        """False when there is no such file."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            if required or not missing:
+                self.problem(path, None, f"cannot be read: {error.strerror}")
+            return not missing
+        self.load_text(path, data)
+        return True
+
+    def load_drop_ins(self, folders: Sequence[Path]) -> None:
+        """Loads *.conf of all folders, by name; of two with the same name, the one in the later folder."""
+        found: dict[str, Path] = {}
+        for folder in folders:
+            try:
+                entries = list(folder.iterdir())
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.problem(folder, None, f"cannot be read: {error.strerror}")
+                continue
+            # As a shell's *.conf does, this leaves out hidden files: an editor's, most likely.
+            found |= {e.name: e for e in entries if e.name.endswith(".conf") and not e.name.startswith(".")}
+        for _, path in sorted(found.items()):
+            self.load_file(path)
+
+    def load_text(self, path: Path, data: bytes) -> None:
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            self.problem(path, data.count(b"\n", 0, error.start) + 1, "is not UTF-8")
+            return
+        if text.startswith("\N{BYTE ORDER MARK}"):
+            self.problem(path, 1, "starts with a byte order mark: save the file as UTF-8 without one")
+            return
+        if "\0" in text:
+            line = text.count("\n", 0, text.index("\0")) + 1
+            self.problem(path, line, "has a NUL character: it is not a text file")
+            return
+        for assignment in self.assignments(path, text):
+            self.assign(assignment)
+
+    def assignments(self, path: Path, text: str) -> Iterator[_Assignment]:
+        """The assignments in a file.
+
+        configparser reads this syntax as well, but gives no line numbers, stops at the first problem and
+        keeps only the last of several assignments to a key.
+        """
+        section = None
+        # Not splitlines(): that counts lines at form feeds and the like, which editors do not.
+        for number, raw in enumerate(text.split("\n"), start=1):
+            line = raw.strip()
+            if not line or line[0] in "#;":
+                continue
+            if line[0] == "[":
+                section = line
+                if section != SECTION:
+                    self.problem(path, number, f"unknown section {line}: the only one is {SECTION}")
+                continue
+            name, equals, value = line.partition("=")
+            name = name.rstrip()
+            if not (name and equals):
+                self.problem(path, number, f"{line!r} is not an assignment: write Name=value")
+                continue
+            if section is None:
+                self.problem(path, number, f"an assignment before any section: write {SECTION} above it")
+                section = SECTION  # said once; go on with the rest of the file
+            if section == SECTION:
+                yield _Assignment(str(path), number, name, value)
+
+    def assign(self, assignment: _Assignment) -> None:
+        source, line, name, raw = assignment
+        attribute = _ATTRIBUTES.get(name)
+        if attribute is None:
+            names = {known.lower(): known for known in _ATTRIBUTES}
+            nearest = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0)[0]
+            self.problem(source, line, f"unknown setting {name!r}: the nearest is {names[nearest]!r}")
+            return
+        setting = ROWS[attribute]
+        text = raw.strip()
+        try:
+            # What cannot be printed could not be dumped and read again. Tabs are fine, they separate words.
+            if not text.replace("\t", " ").isprintable():
+                raise ValueError(f"{text!r} has a character that cannot be printed")
+            value = setting.parse(text)
+        except ValueError as error:
+            self.problem(source, line, f"{name}: {error}" if line else str(error))
+            return
+        if setting.repeatable and text:
+            # The same element twice is one: a socket cannot be bound twice.
+            value = tuple(dict.fromkeys((*self.values.get(attribute, ()), *value)))
+        self.values[attribute] = value
+
+
+def load(
+    config_file: Path | None = None,
+    options: Mapping[str, Sequence[str]] | None = None,
+    root: Path = Path("/"),
+) -> Settings:
+    """The settings from the files and, over them, from the command line.
+
+    Without config_file: /etc/calcd/calcd.conf or else /usr/lib/calcd/calcd.conf, then calcd.conf.d/*.conf of
+    both, sorted by name, where a name in /etc masks the same name in /usr/lib. With it: that file, then
+    those in the folder of its name with .d added. options are those of calcd.launch.options. At a reload the
+    working directory is another: give an absolute config_file.
+
+    Raises ConfigError.
+    """
+    loader = _Loader()
+    if config_file is None:
+        vendor, local = root / "usr/lib/calcd/calcd.conf", root / "etc/calcd/calcd.conf"
+        if not loader.load_file(local, required=False):
+            loader.load_file(vendor, required=False)
+        loader.load_drop_ins([Path(f"{vendor}.d"), Path(f"{local}.d")])
+    else:
+        loader.load_file(config_file)
+        loader.load_drop_ins([Path(f"{config_file}.d")])
+    for attribute, texts in (options or {}).items():
+        setting = ROWS[attribute]
+        loader.values.pop(attribute, None)
+        for text in texts:
+            loader.assign(_Assignment(str(setting.option), None, setting.name, text))
+    if loader.problems:
+        raise ConfigError(loader.problems)
+    return Settings(**loader.values)

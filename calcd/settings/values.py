@@ -1,0 +1,205 @@
+"""The kinds of values that settings have, and how they are written.
+
+parse_* raises ValueError with a message for the user; format_* gives a text that parse_* reads back as the
+same value.
+"""
+
+import dataclasses
+import enum
+import ipaddress
+import math
+import re
+from pathlib import Path
+from typing import Generic, TypeVar
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+E = TypeVar("E", bound=enum.StrEnum)
+
+
+# systemd.time(7), in microseconds; the first name of each is the one to write. Months and years are left out
+# because of SPAN_MAX.
+_UNITS = {
+    ("w", "week", "weeks"): 604_800_000_000,
+    ("d", "day", "days"): 86_400_000_000,
+    ("h", "hr", "hour", "hours"): 3_600_000_000,
+    ("min", "m", "minute", "minutes"): 60_000_000,
+    ("s", "sec", "second", "seconds", ""): 1_000_000,
+    ("ms", "msec"): 1_000,
+    ("us", "usec", "\N{GREEK SMALL LETTER MU}s", "\N{MICRO SIGN}s"): 1,
+}
+_MICROSECONDS = {name: size for names, size in _UNITS.items() for name in names}
+_SPAN_PART = re.compile(r"\s*([0-9]{1,18})(?:\.([0-9]{0,18}))?\s*([^\s0-9.]*)\s*")
+SPAN_MAX = 14 * 86_400  # seconds: epoll_wait(2) counts milliseconds in an int, which ends at 24.8 days
+
+
+def parse_span(text: str) -> float:
+    """A span of systemd.time(7), such as 90, 1min 30s or 500ms, in seconds. What is below 1 us is cut off."""
+    microseconds = 0
+    end = 0
+    while end < len(text) or not text:
+        part = _SPAN_PART.match(text, end)
+        if part is None or part[3] not in _MICROSECONDS:
+            raise ValueError(
+                f"{text!r} is not a span of time: write 90 (seconds), 500ms, 1min 30s "
+                f"(units: {', '.join(names[0] for names in _UNITS)})"
+            )
+        fraction = part[2] or ""
+        size = _MICROSECONDS[part[3]]
+        microseconds += int(part[1]) * size + int(fraction or "0") * size // 10 ** len(fraction)
+        end = part.end()
+    if microseconds > SPAN_MAX * 1_000_000:
+        raise ValueError(f"{text!r} is too long: {format_span(SPAN_MAX)} is the most")
+    return microseconds / 1_000_000
+
+
+def format_span(seconds: float) -> str:
+    # Exact: below SPAN_MAX a float is within a thousandth of a microsecond of the count it was made from.
+    rest = round(seconds * 1_000_000)
+    parts = []
+    for names, size in _UNITS.items():
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{names[0]}")
+    return " ".join(parts) or "0"
+
+
+INFINITY = "infinity"  # systemd's word
+
+
+def parse_timeout(text: str) -> float:
+    """A span that is more than 0, or infinity for no deadline."""
+    if text == INFINITY:
+        return math.inf
+    seconds = parse_span(text)
+    if not seconds:
+        raise ValueError(f"{text!r} leaves no time: write {INFINITY} for no deadline")
+    return seconds
+
+
+def format_timeout(seconds: float) -> str:
+    return INFINITY if seconds == math.inf else format_span(seconds)
+
+
+COUNT_MAX = 1_000_000_000
+SPARE_MAX = 1000
+
+
+def parse_count(text: str) -> float:
+    """A whole number from 1 on, or infinity for no limit."""
+    if text == INFINITY:
+        return math.inf
+    if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= COUNT_MAX:
+        raise ValueError(
+            f"{text!r} is not a limit: it is a number from 1 to {COUNT_MAX}, or {INFINITY} for none"
+        )
+    return int(text)
+
+
+def parse_backlog(text: str) -> int:
+    """listen(2) takes an int; the kernel cuts it down to net.core.somaxconn."""
+    return _parse_number(text, 1, 65535, "a backlog")
+
+
+def parse_spare(text: str) -> int:
+    """Each is a process, so there are not many."""
+    return _parse_number(text, 0, SPARE_MAX, "a number of spare processes")
+
+
+def _parse_number(text: str, least: int, most: int, what: str) -> int:
+    if not re.fullmatch(f"[0-9]{{1,{len(str(most))}}}", text) or not least <= int(text) <= most:
+        raise ValueError(f"{text!r} is not {what}: it is a number from {least} to {most}")
+    return int(text)
+
+
+def format_count(count: float) -> str:
+    return INFINITY if count == math.inf else str(int(count))
+
+
+_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+MEMORY_MIN = 16 << 20
+
+
+def parse_memory(text: str) -> float:
+    """Bytes, or K, M and G of them to the base of 1024 (systemd's), or infinity for no limit."""
+    if text == INFINITY:
+        return math.inf
+    size = re.fullmatch("([0-9]{1,13})([KMG]?)", text)
+    if size is None:
+        raise ValueError(f"{text!r} is not a size: write 64M or 1G, or {INFINITY} for no limit")
+    memory = int(size[1]) * _SIZES[size[2]]
+    if not MEMORY_MIN <= memory <= 1 << 40:
+        raise ValueError(f"{text!r} is out of range: 16M is the least that calcd runs in, and 1024G the most")
+    return memory
+
+
+def format_size(size: float) -> str:
+    if size == math.inf:
+        return INFINITY
+    suffix, unit = max((item for item in _SIZES.items() if size % item[1] == 0), key=lambda item: item[1])
+    return f"{int(size) // unit}{suffix}"
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Addresses and networks, such as 192.0.2.1, 192.0.2.0/24 and 2001:db8::/32."""
+    networks = []
+    for word in text.split():
+        try:
+            networks.append(ipaddress.ip_network(word))
+        except ValueError as error:
+            raise ValueError(
+                f"{word!r} is neither an address nor a network: {error}; write 192.0.2.0/24 or 2001:db8::/32"
+            ) from None
+    return tuple(networks)
+
+
+def format_networks(networks: tuple[Network, ...]) -> str:
+    return " ".join(map(str, networks))
+
+
+def parse_path(text: str) -> Path | None:
+    """An absolute path; empty for none."""
+    if text and not text.startswith("/"):
+        raise ValueError(f"{text!r} is not an absolute path")
+    return Path(text) if text else None
+
+
+def format_path(path: Path | None) -> str:
+    return "" if path is None else str(path)
+
+
+@dataclasses.dataclass(frozen=True)
+class one_of(Generic[E]):  # noqa: N801 - PEP 8: what is for calling is named as a function is
+    """The parser of a setting whose value is one of a few words."""
+
+    choices: type[E]
+
+    def __call__(self, text: str) -> E:
+        try:
+            return self.choices(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is none of {', '.join(self.choices)}") from None
+
+
+class LogLevel(enum.StrEnum):
+    """From the most lines to the fewest; the names are syslog's."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    NOTICE = "notice"
+    WARNING = "warning"
+    ERR = "err"
+
+
+class LogTarget(enum.StrEnum):
+    AUTO = "auto"
+    JOURNAL = "journal"
+    SYSLOG = "syslog"
+    STDERR = "stderr"
+
+
+class LogConnections(enum.StrEnum):
+    ALL = "all"
+    ERRORS = "errors"
+    NONE = "none"

@@ -1,0 +1,29 @@
+"""Settings to the text of a file, and the table to a sample of one."""
+
+import textwrap
+
+from calcd.settings.reading import SECTION
+from calcd.settings.table import ROWS, Settings
+
+
+def dump(settings: Settings) -> str:
+    """The text of a file from which calcd.settings.reading makes the same settings."""
+    lines = [SECTION]
+    for attribute, setting in ROWS.items():
+        value = getattr(settings, attribute)
+        values = [(element,) for element in value] if setting.repeatable and value else [value]
+        lines += [f"{setting.name}={setting.format(value)}" for value in values]
+    return "\n".join(lines) + "\n"
+
+
+def sample() -> str:
+    """A sample file: every setting, commented out, at its default and under its help."""
+    blocks = [
+        "# Settings of calcd. What is commented out here shows the defaults.\n"
+        "# Local changes belong in /etc/calcd/calcd.conf or /etc/calcd/calcd.conf.d/*.conf.\n\n" + SECTION
+    ]
+    for setting in ROWS.values():
+        text = setting.help if setting.reloadable else f"{setting.help} A change needs a restart."
+        comment = "\n".join(f"# {line}" for line in textwrap.wrap(text, 98, break_on_hyphens=False))
+        blocks.append(f"{comment}\n#{setting.name}={setting.default}")
+    return "\n\n".join(blocks) + "\n"

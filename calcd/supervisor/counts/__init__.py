@@ -1,0 +1,1 @@
+"""What the supervisor counts: connections, and limits that are reached."""

@@ -1,0 +1,147 @@
+"""The connections: each one's line when it opens and when it ends, and the sums."""
+
+import os
+import signal
+import time
+from typing import NamedTuple
+
+from calcd.handler import report
+from calcd.handler.peers import host_of
+from calcd.log import messages
+from calcd.log.log import Log
+from calcd.log.messages import Message
+from calcd.protocol.foreign import looks_like, shown
+from calcd.settings.values import LogConnections
+from calcd.supervisor.counts.counters import Counters
+from calcd.supervisor.events import Ended, Served
+
+ENDINGS = {
+    report.QUIT: "quit",
+    report.CLIENT_CLOSED: "closed by client",
+    report.TRUNCATED: "truncated frame",
+    report.DIVISION_BY_ZERO: "division by zero",
+    report.UNKNOWN_OPERATION: "unknown operation",
+    report.CONNECTION_LOST: "connection lost",
+    report.DRAINED: "closed by calcd, which stops",
+}
+# At a limit or a deadline.
+CUT_OFFS = {
+    report.FIRST_BYTE_TIMEOUT: "FirstByteTimeout= is over",
+    report.FRAME_TIMEOUT: "FrameTimeout= is over",
+    report.IDLE_TIMEOUT: "IdleTimeout= is over",
+    report.SEND_TIMEOUT: "SendTimeout= is over",
+    report.LIFETIME_OVER: "ConnectionLifetime= is over",
+    report.REQUEST_LIMIT: "MaxRequests= is reached",
+}
+# What the limits of a handler's resources come to.
+_REASONS = {
+    -signal.SIGXCPU: "HandlerCpuTime= is over",
+    report.EXIT_NO_MEMORY: "HandlerMemory= allows it no more",
+}
+
+
+class Session(NamedTuple):
+    """A connection that is open."""
+
+    number: int  # unique for as long as the supervisor lives
+    peer: str
+    handler: int  # its PID
+    opened: float  # time.monotonic()
+
+    @property
+    def host(self) -> str:
+        """The client's IP address; empty for a Unix socket's."""
+        return host_of(self.peer)
+
+
+class Connections:
+    def __init__(self, log: Log, wanted: LogConnections) -> None:
+        self.counters = Counters()
+        self.wanted = wanted
+        self._log = log
+
+    def opened(self, peer: str, handler: int) -> Session:
+        self.counters.connections += 1
+        session = Session(self.counters.opened, peer, handler, time.monotonic())
+        if self.wanted == LogConnections.ALL:
+            self._log.write(messages.CONNECTION_OPENED, session=session.number, peer=peer, handler=handler)
+        return session
+
+    def ended(self, session: Session, event: Ended) -> None:
+        end = event.ending
+        if end in CUT_OFFS:
+            message, ending = messages.CUT_OFF, CUT_OFFS[end]
+            self.counters.cut_off += 1
+        elif end == report.UNKNOWN_OPERATION and not event.requests:
+            message, ending = messages.STRANGER, ENDINGS[end]
+            self.counters.strangers += 1
+        else:
+            message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
+        self._settle(message, ending, session, event, is_good=end in report.GOOD_ENDINGS)
+
+    def served(self, sum_of: Served) -> None:
+        """Connections that the log does not show."""
+        self.counters.served += sum_of.connections
+        self.counters.requests += sum_of.requests
+        self.counters.received += sum_of.received
+        self.counters.sent += sum_of.sent
+
+    def died(self, session: Session, wait_status: int | None, seconds: float) -> None:
+        """The handler, before it could report; wait_status is wait(2)'s, None when nobody has lived to
+        tell."""
+        if not wait_status:
+            message, ending = messages.REPORT_LOST, "report lost"
+        else:
+            message, ending = messages.HANDLER_DIED, describe(wait_status)
+            if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:
+                message = messages.HANDLER_STOPPED
+        event = Ended(session.handler, int(seconds * 1e6), 0, 0, 0, 0, b"")
+        self._settle(message, ending, session, event, is_good=not wait_status)
+
+    def orphan_died(self, session: Session, wait_status: int | None) -> None:
+        """As died(), of a handler whose listener has died before it."""
+        self.died(session, wait_status, time.monotonic() - session.opened)
+
+    def _settle(
+        self, message: Message, ending: str, session: Session, event: Ended, *, is_good: bool
+    ) -> None:
+        # The protocol ends a connection at its first error.
+        errors = 0 if is_good else 1
+        counters = self.counters
+        counters.connections -= 1
+        counters.served += 1
+        counters.requests += event.requests
+        counters.errors += errors
+        counters.received += event.received
+        counters.sent += event.sent
+        if (
+            self.wanted == LogConnections.ALL
+            or (self.wanted == LogConnections.ERRORS and not is_good)
+            or message is messages.HANDLER_STOPPED
+        ):
+            frame = event.frame
+            self._log.write(
+                message,
+                session=session.number,
+                peer=session.peer,
+                handler=session.handler,
+                duration=f"{event.microseconds / 1e6:.6f}",
+                ending=ending,
+                requests=event.requests,
+                errors=errors,
+                received=event.received,
+                sent=event.sent,
+                **({"frame": shown(frame), "looks_like": looks_like(frame)} if frame else {}),
+            )
+
+
+def describe(wait_status: int) -> str:
+    """For example "killed by signal 9 (SIGKILL)"."""
+    code = os.waitstatus_to_exitcode(wait_status)
+    reason = f", {_REASONS[code]}" if code in _REASONS else ""
+    if code >= 0:
+        return f"exit status {code}{reason}"
+    try:
+        return f"killed by signal {-code} ({signal.Signals(-code).name}){reason}"
+    except ValueError:  # a real-time signal
+        return f"killed by signal {-code}"

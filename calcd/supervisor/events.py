@@ -1,0 +1,117 @@
+"""The events that a listener sends (calcd.listener.packets), as objects.
+
+Only the supervisor has them so: NamedTuple comes with typing, 1.7 MB that every fork of the listener would
+pay for.
+"""
+
+from typing import Any, NamedTuple
+
+from calcd.handler import report
+from calcd.listener import packets
+
+
+class Ready(NamedTuple):
+    pass
+
+
+class Alive(NamedTuple):
+    pass
+
+
+class Accepted(NamedTuple):
+    """A handler has a connection."""
+
+    handler: int
+    peer: str
+
+
+class Ended(NamedTuple):
+    """A handler's connection; fields are those of its report."""
+
+    handler: int
+    microseconds: int
+    ending: int
+    requests: int
+    received: int
+    sent: int
+    frame: bytes
+
+
+class Served(NamedTuple):
+    """Connections that have ended well, and nothing else is told of."""
+
+    connections: int
+    requests: int
+    received: int
+    sent: int
+
+
+class Died(NamedTuple):
+    handler: int
+    wait_status: int
+    microseconds: int
+
+
+class Lost(NamedTuple):
+    handler: int
+    wait_status: int
+
+
+class Trouble(NamedTuple):
+    error: int
+    times: int
+    call: str
+
+
+class Limit(NamedTuple):
+    which: int  # calcd.listener.admission
+    is_over: bool
+    affected: int  # connections since the last such event
+    source: str
+
+
+class Unconfined(NamedTuple):
+    missing: int
+
+
+Event = Ready | Alive | Accepted | Ended | Served | Died | Lost | Trouble | Limit | Unconfined
+
+
+def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
+    """None for a report that handlers make and that is none of the supervisor's business, or that makes no
+    sense. Raises ValueError or struct.error for what calcd.listener.packets does not make."""
+    (kind,) = event[:1]
+    if kind in (packets.ACCEPTED, packets.ENDED, report.FAILED):
+        return decode_report(report.decode(event))
+    if kind == packets.SERVED:
+        return Served(*packets.SERVED_EVENT.unpack(event)[1:])
+    if kind == packets.DIED:
+        return Died(*packets.DIED_EVENT.unpack(event)[1:])
+    if kind == packets.LOST:
+        _, handler, wait_status = packets.LOST_EVENT.unpack(event)
+        return Lost(handler, wait_status)
+    if kind == packets.TROUBLE:
+        _, error, times = packets.TROUBLE_HEAD.unpack_from(event)
+        return Trouble(error, times, event[packets.TROUBLE_HEAD.size :].decode())
+    if kind == packets.LIMIT:
+        _, which, is_over, affected = packets.LIMIT_HEAD.unpack_from(event)
+        return Limit(which, is_over, affected, event[packets.LIMIT_HEAD.size :].decode())
+    if kind == packets.UNCONFINED:
+        (missing,) = event[1:]
+        return Unconfined(missing)
+    if kind == packets.READY:
+        return Ready()
+    if kind == packets.ALIVE:
+        return Alive()
+    raise ValueError(f"unknown kind of event: {kind}")
+
+
+def decode_report(fields: tuple[Any, ...] | None) -> Accepted | Ended | None:
+    """What calcd.handler.report has decoded."""
+    if fields is None or fields[0] == report.FAILED:
+        return None
+    if fields[0] == report.ACCEPTED:
+        _, handler, _, peer = fields
+        return Accepted(handler, peer.decode())
+    _, handler, _, *others = fields
+    return Ended(handler, *others)

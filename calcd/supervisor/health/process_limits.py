@@ -1,0 +1,73 @@
+"""Whether the system lets calcd have as many processes as its settings would have it serve connections."""
+
+import math
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from calcd.log import messages
+from calcd.log.log import Log
+
+# The supervisor and, during a reload, two listeners.
+_OWN_PROCESSES = 3
+
+
+class Shortage(NamedTuple):
+    limit: str
+    allowed: int  # processes
+    remedy: str
+
+
+def warn_if_short(log: Log, connections: float) -> None:
+    """Says so if the system does not allow as many processes as so many connections take."""
+    if short := shortage(connections):
+        processes = connections + _OWN_PROCESSES
+        log.write(messages.TOO_FEW, wanted=connections, processes=processes, **short._asdict())
+
+
+def shortage(connections: float, root: Path = Path("/")) -> Shortage | None:
+    """The tightest limit that does not allow so many connections at a time.
+
+    A limit that cannot be read, in a sandbox, does not count; nor does any when the connections are not
+    limited, because then the system's limits are meant to be the ones that hold.
+    """
+    if connections == math.inf:
+        return None
+    short = [limit for limit in _limits(root) if limit.allowed < connections + _OWN_PROCESSES]
+    return min(short, key=lambda limit: limit.allowed, default=None)
+
+
+def _limits(root: Path) -> Iterator[Shortage]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if soft != resource.RLIM_INFINITY and os.getuid() != 0:  # root is exempt: setrlimit(2)
+        remedy = "Raise LimitNPROC= in the unit, or ulimit -u; or lower MaxConnections=."
+        yield Shortage("LimitNPROC=", soft, remedy)
+    for cgroup in _cgroups(root):
+        if (allowed := _number(cgroup / "pids.max")) is not None:
+            yield Shortage("TasksMax=", allowed, "Raise TasksMax= in the unit, or lower MaxConnections=.")
+    if (allowed := _number(root / "proc/sys/kernel/pid_max")) is not None:
+        yield Shortage("kernel.pid_max", allowed, "Raise it by sysctl, or lower MaxConnections=.")
+
+
+def _cgroups(root: Path) -> Iterator[Path]:
+    """The control groups that this process is in, up to the topmost: each may have a limit. cgroups(7)."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "pids"):  # of version 2, of version 1
+            top = root / "sys/fs/cgroup" / controllers
+            group = top / path.lstrip("/")
+            yield from (parent for parent in (group, *group.parents) if parent.is_relative_to(top))
+
+
+def _number(path: Path) -> int | None:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None  # else "max"

@@ -1,0 +1,129 @@
+"""The control socket: calcd --reload asks for a reload and learns how it went.
+
+kill -HUP cannot say that: it returns before anything has happened. The socket stands beside the
+pidfile, and only its owner and root can connect to it. A request is a packet, and so is its answer: a
+byte, the exit status that calcd --reload shall have, and behind it what is wrong.
+"""
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+
+from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.held import ownership
+from calcd.supervisor.held.ownership import Identity
+
+_RELOAD = b"reload"
+_ANSWER_SIZE = 65536
+
+
+def path_beside(pidfile: Path) -> Path:
+    return Path(f"{pidfile}.control")
+
+
+def request_reload(pidfile: Path | None) -> None:
+    """Has the running calcd reload, and waits for the result. Raises Failure."""
+    if pidfile is None:
+        raise Failure(
+            ExitStatus.USAGE, "--reload finds the running calcd by its pidfile: set PidFile= or --pidfile"
+        )
+    path = path_beside(pidfile)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        try:
+            connection.connect(str(path))
+            connection.send(_RELOAD)
+            answer = connection.recv(_ANSWER_SIZE)
+        except (FileNotFoundError, ConnectionError) as error:
+            raise Failure(
+                ExitStatus.TRY_AGAIN,
+                f"no calcd answers on {path} ({error.strerror}): start it, or name the running one's pidfile "
+                "with --pidfile",
+            ) from error
+        except PermissionError as error:
+            raise Failure(
+                ExitStatus.NO_PERMISSION,
+                f"{path}: {error.strerror}: only root and the user that calcd runs as can reload it",
+            ) from error
+        except OSError as error:
+            raise Failure(
+                ExitStatus.USAGE,
+                f"{path}: {error.strerror or error}: name the running calcd's pidfile with --pidfile",
+            ) from error
+    if not answer:
+        raise Failure(ExitStatus.TRY_AGAIN, f"calcd ended before it answered on {path}: its log says why")
+    status, problem = ExitStatus(answer[0]), answer[1:].decode(errors="replace")
+    if status != ExitStatus.OK:
+        raise Failure(status, f"reload failed, the old settings stay in force: {problem}")
+
+
+class Control:
+    """The daemon's end."""
+
+    def __init__(self, pidfile: Path, owner: Identity) -> None:
+        """Listens. Whoever holds the pidfile's lock may replace a socket that was left behind. owner will
+        be able to connect.
+
+        Raises Failure.
+        """
+        self.path = path_beside(pidfile)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        self._waiting: list[socket.socket] = []
+        try:
+            self.path.unlink(missing_ok=True)
+            self.socket.bind(str(self.path))
+            self.path.chmod(0o600)
+            ownership.give(self.path, owner)
+            self._file = self.path.lstat()
+            self.socket.listen()
+        except OSError as error:
+            self.socket.close()
+            raise Failure(
+                ExitStatus.NO_PERMISSION if isinstance(error, PermissionError) else ExitStatus.CANNOT_CREATE,
+                f"control socket {self.path}: {error.strerror or error}: give another path with --pidfile",
+            ) from error
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def accept(self) -> bool:
+        """Takes a request; True when it is one. Its answer is owed until answer()."""
+        try:
+            connection, _ = self.socket.accept()
+        except OSError:  # gone already
+            return False
+        # A client of ours has sent before it is accepted, or does at once; but on a machine that is busy
+        # "at once" was more than a tenth of a second. No other is waited for long.
+        connection.settimeout(1.0)
+        with contextlib.suppress(OSError):
+            if connection.recv(len(_RELOAD)) == _RELOAD:
+                self._waiting.append(connection)
+                return True
+        connection.close()
+        return False
+
+    def answer(self, failure: Failure | None) -> None:
+        """Tells all who wait; None is success."""
+        status = failure.status if failure else ExitStatus.OK
+        problem = str(failure or "").encode(errors="backslashreplace")
+        for connection in self._waiting:
+            with contextlib.suppress(OSError), connection:
+                connection.send((bytes([status]) + problem)[:_ANSWER_SIZE])
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Closes it and removes its file. Once."""
+        if self.socket.fileno() == -1:
+            return
+        self.answer(Failure(ExitStatus.TRY_AGAIN, "calcd stops"))
+        self.socket.close()
+        with contextlib.suppress(OSError):  # as for the pidfile
+            if self.is_in_place():  # else it is another calcd's, by its right to it
+                self.path.unlink()
+
+    def is_in_place(self) -> bool:
+        """False when the file has been removed, or another has its name."""
+        try:
+            return os.path.samestat(self.path.lstat(), self._file)
+        except (FileNotFoundError, NotADirectoryError):
+            return False

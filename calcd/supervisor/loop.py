@@ -1,0 +1,191 @@
+"""The supervisor's loop: it keeps one listener serving, and speaks for the daemon.
+
+It takes signals, requests at the control socket, what listeners tell, and the ends of children, each in a
+part of its own:
+
+- succession/  listeners that follow one another: at the start, at a reload, and when one has died
+- counts/      connections, and limits that are reached
+- health/      listeners that answer, files that are in their place, processes that the system allows
+- reload.py, stopping.py, status.py
+"""
+
+import signal
+from collections.abc import Callable
+
+import calcd
+from calcd.linux.event_loop import EPOLLOUT, EventLoop
+from calcd.linux.signals import SignalPipe
+from calcd.log import messages
+from calcd.log.log import Log
+from calcd.settings.table import Settings
+from calcd.supervisor.counts.connections import Connections
+from calcd.supervisor.counts.reached_limits import ReachedLimits
+from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.health import process_limits
+from calcd.supervisor.health.files_in_place import FilesInPlace
+from calcd.supervisor.health.pings import Pings
+from calcd.supervisor.held.control import Control
+from calcd.supervisor.held.listener_process import ListenerProcess
+from calcd.supervisor.held.pidfile import Pidfile
+from calcd.supervisor.held.sockets import Sockets
+from calcd.supervisor.reload import Reload
+from calcd.supervisor.status import Status
+from calcd.supervisor.stopping import Stopping
+from calcd.supervisor.succession.hearing import Hearing
+from calcd.supervisor.succession.reaping import Reaping
+from calcd.supervisor.succession.roster import Roster
+from calcd.supervisor.succession.shared_counts import SharedCounts
+from calcd.supervisor.succession.succession import Succession
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+
+# Seconds between two attempts to log what the log refuses.
+_LOG_INTERVAL = 1.0
+
+
+class Supervisor:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        load_settings: Callable[[], Settings],
+        sockets: Sockets,
+        signals: SignalPipe,
+        pidfile: Pidfile | None,
+        control: Control | None,
+        log: Log,
+        watchdog_interval: float | None,
+        started: Callable[[str], None],
+    ) -> None:
+        """load_settings reads the configuration anew, as calcd.supervisor.reload asks; started is called,
+        with the STATUS line, once calcd serves, and raises BrokenPipeError where nobody waits for that any
+        more."""
+        self._signals = signals
+        self._control = control
+        self._log = log
+        self._started: Callable[[str], None] | None = started
+        self._is_log_watched = False
+        self._loop = EventLoop()
+        timers = self._loop.timers
+        self._roster = Roster()
+        self._connections = Connections(log, settings.log_connections)
+        self._counters = self._connections.counters
+        reached = ReachedLimits(log, self._counters)
+        self._status = Status(self._counters, reached, timers)
+        shared = SharedCounts(self._roster, timers)
+        self._succession = Succession(
+            settings=settings,
+            sockets=sockets,
+            roster=self._roster,
+            timers=timers,
+            counters=self._counters,
+            log=log,
+            introduce=self._introduce,
+            settled=self._settled,
+        )
+        self._shared = shared
+        self._hearing = Hearing(
+            loop=self._loop,
+            roster=self._roster,
+            connections=self._connections,
+            reached=reached,
+            shared=shared,
+            status=self._status,
+            log=log,
+            ready=self._succession.ready,
+        )
+        self._reaping = Reaping(
+            roster=self._roster, hearing=self._hearing, succession=self._succession, reached=reached
+        )
+        self._reload = Reload(
+            load_settings=load_settings,
+            roster=self._roster,
+            succession=self._succession,
+            control=control,
+            counters=self._counters,
+            status=self._status,
+            log=log,
+        )
+        self._stopping = Stopping(
+            roster=self._roster, succession=self._succession, counters=self._counters, timers=timers, log=log
+        )
+        self._pings = Pings(
+            roster=self._roster,
+            files=FilesInPlace([file for file in (pidfile, control) if file], log),
+            timers=timers,
+            watchdog_interval=watchdog_interval,
+            hangs=self._succession.kill_hung,
+        )
+
+    def run(self) -> None:
+        """Serves until it is told to stop. Raises Failure when the first listener does not start."""
+        self._loop.watch(self._signals.reading_end, self._take_signals)
+        if self._control:
+            self._loop.watch(self._control.fileno(), self._take_request)
+        self._succession.start(self._succession.settings, self._succession.sockets)
+        while not self._stopping.is_over():
+            self._loop.turn()
+            self._watch_log()
+        if self._started:
+            raise Failure(ExitStatus.UNAVAILABLE, "calcd was told to stop while it started")
+        counters = self._counters
+        self._log.write(messages.STOPPED, served=counters.served, requests=counters.requests)
+
+    def _take_signals(self) -> None:
+        # What was told before the signal goes before it, in the log as in the counters.
+        self._hearing.take_all()
+        for number in self._signals.read():
+            match number:
+                case signal.SIGTERM | signal.SIGINT:
+                    self._stopping.stop()
+                case signal.SIGHUP:
+                    self._reload.ask()
+                case signal.SIGUSR1:
+                    self._log.write(messages.COUNTERS, **vars(self._counters))
+        # Whatever the signals were: one CHLD can stand for many children, and come with others.
+        self._reaping.reap()
+
+    def _take_request(self) -> None:
+        if self._control and self._control.accept():
+            self._reload.ask()
+
+    def _introduce(self, candidate: ListenerProcess) -> None:
+        self._shared.introduce(candidate)
+        self._hearing.watch(candidate)
+
+    def _settled(self, failure: Failure | None) -> None:
+        """A candidate serves, or has failed."""
+        if failure is None:
+            self._put_in_force(self._succession.settings)
+        elif self._started:
+            for listener in self._roster.orphaned:
+                listener.close()
+            raise failure
+        elif not self._roster.current:
+            self._succession.replace_later(failure)
+        self._reload.settled(failure)
+        if failure is None:
+            process_limits.warn_if_short(self._log, self._succession.settings.max_connections)
+
+    def _put_in_force(self, settings: Settings) -> None:
+        self._log.set_level(settings.log_level)
+        self._connections.wanted = settings.log_connections
+        if self._started:
+            started, self._started = self._started, None
+            self._log.write(messages.STARTED, version=calcd.__version__, listen=self._succession.sockets)
+            self._pings.ping_later()
+            try:
+                started(str(self._status))
+            except BrokenPipeError:  # who started calcd has been interrupted, and means this as well
+                self._stopping.stop()
+
+    def _watch_log(self) -> None:
+        """What the log has not taken goes as soon as it does, and is tried again from time to time."""
+        if self._log.is_full != self._is_log_watched:
+            self._is_log_watched = self._log.is_full
+            if self._log.is_full:
+                self._loop.watch(self._log.fileno(), self._log.flush, EPOLLOUT)
+            else:
+                self._loop.ignore(self._log.fileno())
+        if self._log.is_behind:
+            self._loop.timers.set_once("log", _LOG_INTERVAL, self._log.flush)

@@ -1,0 +1,25 @@
+"""The line that systemctl status shows."""
+
+from calcd.linux.event_loop import Timers
+from calcd.supervisor import sd_notify
+from calcd.supervisor.counts.counters import Counters
+from calcd.supervisor.counts.reached_limits import ReachedLimits
+
+# Seconds between two lines.
+_INTERVAL = 1.0
+
+
+class Status:
+    def __init__(self, counters: Counters, reached: ReachedLimits, timers: Timers) -> None:
+        self._counters = counters
+        self._reached = reached
+        self._timers = timers
+
+    def __str__(self) -> str:
+        return self._counters.status() + self._reached.status()
+
+    def tell(self) -> None:
+        sd_notify.tell(f"STATUS={self}")
+
+    def tell_soon(self) -> None:
+        self._timers.set_once("status", _INTERVAL, self.tell)

@@ -1,0 +1,1 @@
+"""Listeners that follow one another: how one starts, what it tells, how it ends."""

@@ -1,0 +1,160 @@
+"""What listeners tell: of connections, of limits, of troubles, and of themselves."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+
+from calcd.linux.event_loop import EventLoop
+from calcd.listener import packets
+from calcd.log import messages
+from calcd.log.log import Log
+from calcd.supervisor.counts.connections import Connections, describe
+from calcd.supervisor.counts.reached_limits import ReachedLimits
+from calcd.supervisor.events import (
+    Accepted,
+    Alive,
+    Died,
+    Ended,
+    Event,
+    Limit,
+    Lost,
+    Ready,
+    Served,
+    Trouble,
+    Unconfined,
+)
+from calcd.supervisor.held.listener_process import ListenerProcess
+from calcd.supervisor.status import Status
+from calcd.supervisor.succession.roster import Roster
+from calcd.supervisor.succession.shared_counts import SharedCounts
+
+# Seconds between two looks at what a listener tells.
+_INTERVAL = 0.02
+_REMEDIES = {
+    "accept": "Raise LimitNOFILE= in the unit, or fs.file-max, or add memory.",
+    "fork": "Raise TasksMax= in the unit, or kernel.pid_max, or add memory.",
+}
+# What is missing for the seccomp filters, and what to do about it.
+_MISSING = {
+    packets.NO_LIBRARY: ("libseccomp's Python bindings are missing", "apt-get install python3-seccomp"),
+    packets.NO_KERNEL_SUPPORT: (
+        "the kernel takes no seccomp filters",
+        "use a kernel with CONFIG_SECCOMP_FILTER, and a container that allows them",
+    ),
+}
+
+
+class Hearing:
+    def __init__(
+        self,
+        *,
+        loop: EventLoop,
+        roster: Roster,
+        connections: Connections,
+        reached: ReachedLimits,
+        shared: SharedCounts,
+        status: Status,
+        log: Log,
+        ready: Callable[[ListenerProcess], None],
+    ) -> None:
+        """ready is called with a listener that says that it serves."""
+        self._loop = loop
+        self._roster = roster
+        self._connections = connections
+        self._reached = reached
+        self._shared = shared
+        self._status = status
+        self._log = log
+        self._ready = ready
+        self._missing = 0  # for seccomp filters, as far as it has been logged
+
+    def watch(self, listener: ListenerProcess) -> None:
+        self._loop.watch(listener.fileno(), partial(self._take_now_and_then, listener))
+
+    def ignore(self, listener: ListenerProcess) -> None:
+        """Before it is closed."""
+        self._loop.timers.cancel(_timer_of(listener))
+        self._loop.ignore(listener.fileno())
+
+    def _take_now_and_then(self, listener: ListenerProcess) -> None:
+        """Under load each connection would wake this process twice; what has queued meanwhile is taken at a
+        fraction of the price. It queues in the kernel, so it is not lost with a listener that dies."""
+        self._take(listener)
+        self._loop.ignore(listener.fileno())
+        self._loop.timers.set(_timer_of(listener), _INTERVAL, partial(self.watch, listener))
+
+    def take_all(self) -> None:
+        for listener in list(self._roster.alive.values()):
+            self._take(listener)
+
+    def _take(self, listener: ListenerProcess) -> None:
+        for event in listener.events():
+            self._take_event(listener, event)
+        self._shared.send()
+
+    def _take_event(self, listener: ListenerProcess, event: Event) -> None:
+        match event:
+            case Accepted() | Ended() | Died():
+                self._take_event_of_handler(listener, event)
+            case Served():
+                self._connections.served(event)
+                self._status.tell_soon()
+            case Lost(handler, wait_status):
+                self._log.write(messages.SPARE_DIED, handler=handler, status=describe(wait_status))
+            case Limit():
+                self._reached.take(listener.pid, listener.settings, event)
+                self._status.tell_soon()
+            case Ready():
+                self._ready(listener)
+            case Alive():
+                listener.unanswered = 0
+            case Unconfined(missing):
+                self._log_unconfined(missing)
+            case Trouble(error, times, "gone"):
+                self._log.write(messages.CLIENTS_GONE, error=os.strerror(error), times=times)
+            case Trouble(error, times, call):
+                remedy = _REMEDIES[call]
+                self._log.write(
+                    messages.TROUBLE, call=call, error=os.strerror(error), times=times, remedy=remedy
+                )
+
+    def _log_unconfined(self, missing: int) -> None:
+        if missing != self._missing:
+            self._missing = missing
+            what, remedy = _MISSING[missing]
+            self._log.write(messages.UNCONFINED, missing=what, remedy=remedy)
+
+    def _take_event_of_handler(self, listener: ListenerProcess, event: Event) -> None:
+        match event:
+            case Accepted(handler, peer) if handler not in listener.sessions:
+                session = listener.sessions[handler] = self._connections.opened(peer, handler)
+                self._shared.count(listener, session, 1)
+                self._status.tell_soon()
+            case Ended(handler) if handler in listener.sessions:
+                self._connections.ended(listener.sessions[handler], event)
+                self._session_ended(listener, handler)
+            case Died(handler, wait_status, microseconds):
+                self._connections.died(listener.sessions[handler], wait_status, microseconds / 1e6)
+                self._session_ended(listener, handler)
+
+    def _session_ended(self, listener: ListenerProcess, handler: int) -> None:
+        self._shared.count(listener, listener.sessions.pop(handler), -1)
+        self._status.tell_soon()
+
+    # Listeners that are dead ----------------------------------------------------------------------
+
+    def take_reports(self, listener: ListenerProcess) -> None:
+        """What handlers have told a listener that is dead."""
+        for event in listener.reports():
+            self._take_event_of_handler(listener, event)
+
+    def orphan_ended(self, listener: ListenerProcess, handler: int, wait_status: int | None) -> None:
+        """A handler of the listener's has ended that had a connection; wait_status None is not known."""
+        session = listener.sessions[handler]
+        self._connections.orphan_died(session, wait_status)
+        self._session_ended(listener, handler)
+        self._shared.send()
+
+
+def _timer_of(listener: ListenerProcess) -> str:
+    return f"events of {listener.pid}"

@@ -1,0 +1,66 @@
+"""Children that end: listeners, and the handlers of listeners that have died.
+
+The kernel hands the handlers of a listener that has died to the supervisor (PR_SET_CHILD_SUBREAPER in
+prctl(2)), which logs their ends in its place.
+"""
+
+import contextlib
+import os
+
+from calcd.supervisor.counts.reached_limits import ReachedLimits
+from calcd.supervisor.held.listener_process import ListenerProcess
+from calcd.supervisor.succession.hearing import Hearing
+from calcd.supervisor.succession.roster import Roster
+from calcd.supervisor.succession.succession import Succession
+
+
+class Reaping:
+    def __init__(
+        self, *, roster: Roster, hearing: Hearing, succession: Succession, reached: ReachedLimits
+    ) -> None:
+        self._roster = roster
+        self._hearing = hearing
+        self._succession = succession
+        self._reached = reached
+
+    def reap(self) -> None:
+        """Waits for all children that have ended: one SIGCHLD can stand for many."""
+        dead = []
+        with contextlib.suppress(ChildProcessError):
+            while (child := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+                dead.append(child)
+        if not dead:
+            return
+        # First what they told while they lived, so that every handler that has died is known.
+        self._hearing.take_all()
+        for listener in self._roster.orphaned:
+            self._hearing.take_reports(listener)
+        for pid, wait_status in dead:
+            if pid in self._roster.alive:
+                self._listener_ended(self._roster.alive.pop(pid), wait_status)
+            else:
+                self._orphan_ended(pid, wait_status)
+        for listener in [orphaned for orphaned in self._roster.orphaned if orphaned.is_group_empty()]:
+            # The listener had waited for these, and died before it said so.
+            for handler in list(listener.sessions):
+                self._hearing.orphan_ended(listener, handler, None)
+            self._roster.orphaned.remove(listener)
+            listener.close()
+
+    def _listener_ended(self, listener: ListenerProcess, wait_status: int) -> None:
+        self._hearing.ignore(listener)
+        self._roster.orphaned.append(listener)
+        self._hearing.take_reports(listener)
+        self._reached.listener_ended(listener.pid)
+        self._succession.ended(listener, wait_status)
+
+    def _orphan_ended(self, handler: int, wait_status: int) -> None:
+        """A handler has ended whose listener died before it. That listener may not be seen to be dead yet:
+        the kernel gives its children away first."""
+        for listener in (*self._roster.orphaned, *self._roster.alive.values()):
+            if handler in listener.sessions:
+                self._hearing.take_reports(listener)
+            if handler in listener.sessions:
+                self._hearing.orphan_ended(listener, handler, wait_status)
+                return
+        # Inherited where calcd is PID 1 of a container: reaped, and nobody's fault.

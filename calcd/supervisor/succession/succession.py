@@ -1,0 +1,149 @@
+"""Start, reload and recovery are one step, a new listener.
+
+1.  The new listener is a candidate until it says Ready. Only then is the old one told to retire, which
+    leaves its connections alone, so no moment is without a listener and no connection is disturbed.
+2.  A candidate that fails is a reload that failed, and the old one has not noticed. Without an old one
+    calcd tries again, and waits longer each time.
+"""
+
+import time
+from collections.abc import Callable
+
+from calcd.linux.event_loop import Timers
+from calcd.listener import packets
+from calcd.log import messages
+from calcd.log.log import Log
+from calcd.settings.table import Settings
+from calcd.settings.values import format_span
+from calcd.supervisor.counts.connections import describe
+from calcd.supervisor.counts.counters import Counters
+from calcd.supervisor.failure import ExitStatus, Failure, system_failure
+from calcd.supervisor.held.listener_process import ListenerProcess
+from calcd.supervisor.held.sockets import Sockets
+from calcd.supervisor.succession.roster import Roster
+
+# Seconds that a new listener may take to say Ready: it takes 0.05.
+_READY_TIME = 10.0
+# A listener that has served for so long is replaced at once when it dies; the delay in front of the
+# next one doubles from the first to the last while they die sooner. Seconds.
+_STABLE = 10.0
+_FIRST_DELAY, _LAST_DELAY = 0.1, 5.0
+
+
+class Succession:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        sockets: Sockets,
+        roster: Roster,
+        timers: Timers,
+        counters: Counters,
+        log: Log,
+        introduce: Callable[[ListenerProcess], None],
+        settled: Callable[[Failure | None], None],
+    ) -> None:
+        """introduce is called with a candidate that has just been started; settled when it serves, or, with
+        the reason, when it does not."""
+        self.settings = settings  # in force, as are the sockets
+        self.sockets = sockets
+        self._next = settings, sockets  # what the candidate serves
+        self._roster = roster
+        self._timers = timers
+        self._counters = counters
+        self._log = log
+        self._introduce = introduce
+        self._settled = settled
+        self._serving_since = 0.0  # time.monotonic()
+        self._delay = 0.0  # before the listener that is started next
+        self.is_closed = False
+
+    def start(self, settings: Settings, sockets: Sockets) -> None:
+        """A listener with these settings, which takes the place of the current one once it serves."""
+        self._timers.cancel("restart")
+        self._next = settings, sockets
+        try:
+            candidate = ListenerProcess(sockets, settings)
+        except OSError as error:
+            self._candidate_failed(system_failure(error))
+            return
+        self._roster.candidate = candidate
+        self._roster.alive[candidate.pid] = candidate
+        self._introduce(candidate)
+        self._timers.set("candidate", _READY_TIME, lambda: self.kill_hung(candidate, _READY_TIME))
+
+    def ready(self, candidate: ListenerProcess) -> None:
+        """A listener says that it serves."""
+        if candidate is not self._roster.candidate or self.is_closed:
+            return
+        old, self._roster.current, self._roster.candidate = self._roster.current, candidate, None
+        self._timers.cancel("candidate")
+        settings, sockets = self._next
+        if old:
+            old.tell(packets.RETIRE, set(self.sockets) <= set(sockets))
+        self._serving_since = time.monotonic()
+        self.sockets.close_all_but(sockets)
+        self.settings, self.sockets = settings, sockets
+        self._settled(None)
+
+    def kill_hung(self, listener: ListenerProcess, seconds: float) -> None:
+        """It has not answered for so long."""
+        self._log.write(messages.LISTENER_HANGS, listener=listener.pid, time=format_span(seconds))
+        listener.kill()
+
+    def ended(self, listener: ListenerProcess, wait_status: int) -> None:
+        """A listener has ended, and is orphaned."""
+        status = describe(wait_status)
+        if listener is self._roster.candidate:
+            self._candidate_failed(
+                Failure(
+                    ExitStatus.SOFTWARE,
+                    f"the new listener ended before it was ready, {status}: standard error, or the journal, "
+                    "shows why",
+                )
+            )
+            return
+        if listener is self._roster.current:
+            self._roster.current = None
+        elif wait_status == 0:
+            return  # it had been told to retire
+        if self.is_closed:
+            return
+        self._counters.listeners_lost += 1
+        successor = "the one that serves"
+        if self._roster.candidate:
+            successor = "the one that is starting"
+        elif not self._roster.current:
+            successor = f"one that starts in {self._start_later()} s"
+        self._log.write(messages.LISTENER_DIED, listener=listener.pid, status=status, successor=successor)
+
+    def close(self) -> None:
+        """No listener follows. The addresses are free, and the sockets' files gone, before the last
+        connection is."""
+        self.is_closed = True
+        for name in ("restart", "candidate"):
+            self._timers.cancel(name)
+        self.sockets.close()
+        _, sockets = self._next
+        sockets.close()
+
+    def _candidate_failed(self, failure: Failure) -> None:
+        self._roster.candidate = None
+        self._timers.cancel("candidate")
+        if self.is_closed:
+            return
+        _, sockets = self._next
+        sockets.close_all_but(self.sockets)
+        self._settled(failure)
+
+    def replace_later(self, failure: Failure) -> None:
+        """There is no listener, and another attempt to start one has failed."""
+        delay = self._start_later()
+        self._log.write(messages.LISTENER_FAILED, reason=failure, delay=delay)
+
+    def _start_later(self) -> float:
+        """Returns the delay in seconds."""
+        is_stable = time.monotonic() - self._serving_since > _STABLE
+        self._delay = 0.0 if is_stable else min(max(2 * self._delay, _FIRST_DELAY), _LAST_DELAY)
+        self._timers.set("restart", self._delay, lambda: self.start(self.settings, self.sockets))
+        return self._delay
