@@ -48,6 +48,7 @@ help:
 	@echo 'make test       the tests that need no root and no machine'
 	@echo 'make deb        builds the Debian package of what is committed, into build/deb'
 	@echo 'make check-package  the tests of the Debian package alone, on Debian 12 and 13; as root'
+	@echo 'make release    commits and tags VERSION=x.y.z, with its changelogs, after ./check; CHECK= leaves that out'
 	@echo 'make fuzz       fuzzes what strangers can send, SECONDS=60 or RUNS= for each target; after ./check'
 	@echo 'make soak       clients, faults and reloads together, SECONDS=600, every answer checked'
 	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks (10 minutes)'
@@ -130,6 +131,13 @@ deb:
 
 check-package:
 	./check tests/package
+
+# ./check needs root: who is not says CHECK='sudo ./check', and who has just run it CHECK= alone.
+.PHONY: release
+VERSION =
+CHECK = ./check
+release:
+	@packaging/release "$$VERSION" $(CHECK)
 
 lint:
 	ruff check calcd packaging tests
