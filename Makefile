@@ -16,7 +16,7 @@ TMPFILES = $(LIBDIR)/tmpfiles.d
 DOC = $(DATADIR)/doc/calcd
 DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/faults.md docs/performance.md \
        docs/security.md \
-       $(wildcard docs/benchmarks/*)
+       $(wildcard docs/*.svg docs/benchmarks/*)
 MAN = $(DATADIR)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
 MANUALS = $(patsubst packaging/man/%.in,%,$(wildcard packaging/man/*.in))
@@ -35,7 +35,7 @@ SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$
 HERE = [ -z "$(DESTDIR)" ]
 LIVE = { [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; }
 
-.PHONY: all help generate install uninstall check lint test fuzz soak bench clean
+.PHONY: all help generate docs install uninstall check lint test fuzz soak bench clean
 
 all: help
 
@@ -43,6 +43,7 @@ help:
 	@echo 'make install    installs to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall  removes what that has installed'
 	@echo 'make generate   fills in manual pages, completions and message catalog, in $(GENERATED)'
+	@echo 'make docs       draws what has changed in docs/pictures, into docs; takes Graphviz'
 	@echo 'make check      all of the checks and tests, also on real machines; as root (./check)'
 	@echo 'make lint       the style and the types alone'
 	@echo 'make test       the tests that need no root and no machine'
@@ -57,6 +58,18 @@ help:
 # They are made of what the programs know about themselves: their settings, options and messages.
 generate:
 	$(GENERATE)
+
+# Each drawing says of what source it is, so one that is up to date stays as it is: another version of Graphviz would
+# draw it a little differently. tests/unit/test_pictures.py finds those that are not.
+docs:
+	@command -v dot >/dev/null || { \
+	    echo 'dot, which draws the pictures, is missing: apt-get install graphviz' >&2; exit 1; }
+	@mkdir -p build/pictures
+	@for source in docs/pictures/*.dot; do \
+	    name=$$(basename $$source .dot); drawing=docs/$$name.svg; new=build/pictures/$$name.svg; \
+	    origin="<!-- sha256 of pictures/$$name.dot: $$(sha256sum <$$source | cut -d ' ' -f 1) -->"; \
+	    ! grep -qsxF "$$origin" $$drawing || continue; \
+	    { dot -Tsvg $$source && echo "$$origin"; } >$$new && mv $$new $$drawing && echo $$drawing || exit; done
 
 install-programs:
 	@$(PYTHON) -c 'import daemon, systemd' 2>/dev/null || { \
