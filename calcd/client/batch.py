@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from calcd.client.connection import encode
 from calcd.client.errors import ClientError
 from calcd.client.expression import parse
-from calcd.client.session import Session
+from calcd.client.reconnecting import ReconnectingClient
 
 _CHUNK = 1 << 16  # what a pipe holds
 
 
-def run(session: Session, source: int, sink: int) -> int:
+def run(client: ReconnectingClient, source: int, sink: int) -> int:
     """Answers the lines of the descriptor source on the descriptor sink; returns how many were bad.
 
-    Raises what Session.exchange does, and OSError when reading or writing fails.
+    Raises what ReconnectingClient.exchange does, and OSError when reading or writing fails.
     """
     number = bad = 0
     for lines in _lines_as_they_come(source):
@@ -38,7 +38,7 @@ def run(session: Session, source: int, sink: int) -> int:
                     bad += 1
                     answer = "error"
             answers.append(answer)
-        results = iter(session.exchange(b"".join(frames)) if frames else ())
+        results = iter(client.exchange(b"".join(frames)) if frames else ())
         _write(sink, "".join(f"{next(results) if a is None else a}\n" for a in answers).encode())
     return bad
 

@@ -21,7 +21,7 @@ from calcd.client.errors import (
     ServerTimeoutError,
 )
 from calcd.client.expression import ExpressionError, parse
-from calcd.client.session import Session
+from calcd.client.reconnecting import ReconnectingClient
 
 _USAGE = """\
 usage: calc-client [OPTION...] add|sub|mul|div A B
@@ -200,13 +200,13 @@ def _run(arguments: Arguments) -> ExitStatus:
         with Client(arguments.server, arguments.timeout) as client:
             os.write(1, f"{client.exchange(frame)[0]}\n".encode())
         return ExitStatus.OK
-    with Session(arguments.server, arguments.timeout) as session:
+    with ReconnectingClient(arguments.server, arguments.timeout) as client:
         if os.isatty(0) and os.isatty(1):
             from calcd.client import prompt  # noqa: PLC0415 readline and pathlib are for the prompt alone
 
-            prompt.run(session)
+            prompt.run(client)
             return ExitStatus.OK
-        return ExitStatus.BAD_LINES if batch.run(session, 0, 1) else ExitStatus.OK
+        return ExitStatus.BAD_LINES if batch.run(client, 0, 1) else ExitStatus.OK
 
 
 def _complain(problem: object) -> None:

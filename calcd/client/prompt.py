@@ -10,7 +10,7 @@ from pathlib import Path
 from calcd.client.connection import encode
 from calcd.client.errors import ClientError
 from calcd.client.expression import NAMES, parse
-from calcd.client.session import Session
+from calcd.client.reconnecting import ReconnectingClient
 
 _WORDS = (*NAMES, "help", "quit", "exit")
 _HISTORY_LINES = 1000
@@ -24,9 +24,10 @@ quit, exit, Ctrl-D  leave
 Operands are whole decimal numbers from -2147483648 to 2147483647; results wrap to the same range."""
 
 
-def run(session: Session) -> None:
-    """Asks until the end of input. Raises what Session.connect does; later failures are told and survived."""
-    server = session.connect().server
+def run(client: ReconnectingClient) -> None:
+    """Asks until the end of input. Raises what ReconnectingClient.connect does; later failures are told and
+    survived."""
+    server = client.connect().server
     print(f"calcd at {server}. Type help for help, quit to leave.")
     readline.set_completer(_complete)
     readline.parse_and_bind("tab: complete")
@@ -39,7 +40,7 @@ def run(session: Session) -> None:
                 if line == "help":
                     print(_HELP)
                 elif line:
-                    print(session.exchange(encode(*parse(line)))[0])
+                    print(client.exchange(encode(*parse(line)))[0])
             except EOFError:
                 print()
                 return

@@ -40,7 +40,7 @@ _REASONS = {
 }
 
 
-class Session(NamedTuple):
+class Connection(NamedTuple):
     """A connection that is open."""
 
     number: int  # unique for as long as the supervisor lives
@@ -60,14 +60,14 @@ class Connections:
         self.wanted = wanted
         self._log = log
 
-    def opened(self, peer: str, handler: int) -> Session:
+    def opened(self, peer: str, handler: int) -> Connection:
         self.counters.connections += 1
-        session = Session(self.counters.opened, peer, handler, time.monotonic())
+        connection = Connection(self.counters.opened, peer, handler, time.monotonic())
         if self.wanted == LogConnections.ALL:
-            self._log.write(messages.CONNECTION_OPENED, session=session.number, peer=peer, handler=handler)
-        return session
+            self._log.write(messages.CONNECTION_OPENED, session=connection.number, peer=peer, handler=handler)
+        return connection
 
-    def ended(self, session: Session, event: Ended) -> None:
+    def ended(self, connection: Connection, event: Ended) -> None:
         end = event.ending
         if end in CUT_OFFS:
             message, ending = messages.CUT_OFF, CUT_OFFS[end]
@@ -77,7 +77,7 @@ class Connections:
             self.counters.strangers += 1
         else:
             message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
-        self._settle(message, ending, session, event, is_good=end in report.GOOD_ENDINGS)
+        self._settle(message, ending, connection, event, is_good=end in report.GOOD_ENDINGS)
 
     def served(self, sum_of: Served) -> None:
         """Connections that the log does not show."""
@@ -86,7 +86,7 @@ class Connections:
         self.counters.received += sum_of.received
         self.counters.sent += sum_of.sent
 
-    def died(self, session: Session, wait_status: int | None, seconds: float) -> None:
+    def died(self, connection: Connection, wait_status: int | None, seconds: float) -> None:
         """The handler, before it could report; wait_status is wait(2)'s, None when nobody has lived to
         tell."""
         if not wait_status:
@@ -95,15 +95,15 @@ class Connections:
             message, ending = messages.HANDLER_DIED, describe(wait_status)
             if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:
                 message = messages.HANDLER_STOPPED
-        event = Ended(session.handler, int(seconds * 1e6), 0, 0, 0, 0, b"")
-        self._settle(message, ending, session, event, is_good=not wait_status)
+        event = Ended(connection.handler, int(seconds * 1e6), 0, 0, 0, 0, b"")
+        self._settle(message, ending, connection, event, is_good=not wait_status)
 
-    def orphan_died(self, session: Session, wait_status: int | None) -> None:
+    def orphan_died(self, connection: Connection, wait_status: int | None) -> None:
         """As died(), of a handler whose listener has died before it."""
-        self.died(session, wait_status, time.monotonic() - session.opened)
+        self.died(connection, wait_status, time.monotonic() - connection.opened)
 
     def _settle(
-        self, message: Message, ending: str, session: Session, event: Ended, *, is_good: bool
+        self, message: Message, ending: str, connection: Connection, event: Ended, *, is_good: bool
     ) -> None:
         # The protocol ends a connection at its first error.
         errors = 0 if is_good else 1
@@ -122,9 +122,9 @@ class Connections:
             frame = event.frame
             self._log.write(
                 message,
-                session=session.number,
-                peer=session.peer,
-                handler=session.handler,
+                session=connection.number,
+                peer=connection.peer,
+                handler=connection.handler,
                 duration=f"{event.microseconds / 1e6:.6f}",
                 ending=ending,
                 requests=event.requests,

@@ -15,7 +15,7 @@ from calcd.settings.limits import Limits
 from calcd.settings.table import Settings
 from calcd.settings.values import LogConnections
 from calcd.supervisor import events
-from calcd.supervisor.counts.connections import Session
+from calcd.supervisor.counts.connections import Connection
 from calcd.supervisor.events import Event
 from calcd.supervisor.held.sockets import Sockets
 
@@ -37,7 +37,7 @@ class ListenerProcess:
         Raises OSError when the system has no room for another process.
         """
         self.settings = settings
-        self.sessions: dict[int, Session] = {}  # by the handler's PID
+        self.connections: dict[int, Connection] = {}  # by the handler's PID
         self._uncounted: Counter[str] = Counter()  # what it is still to be told of: count_of_others()
         self.unanswered = 0  # pings in a row
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

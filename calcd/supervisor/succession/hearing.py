@@ -126,19 +126,19 @@ class Hearing:
 
     def _take_event_of_handler(self, listener: ListenerProcess, event: Event) -> None:
         match event:
-            case Accepted(handler, peer) if handler not in listener.sessions:
-                session = listener.sessions[handler] = self._connections.opened(peer, handler)
-                self._shared.count(listener, session, 1)
+            case Accepted(handler, peer) if handler not in listener.connections:
+                connection = listener.connections[handler] = self._connections.opened(peer, handler)
+                self._shared.count(listener, connection, 1)
                 self._status.tell_soon()
-            case Ended(handler) if handler in listener.sessions:
-                self._connections.ended(listener.sessions[handler], event)
-                self._session_ended(listener, handler)
+            case Ended(handler) if handler in listener.connections:
+                self._connections.ended(listener.connections[handler], event)
+                self._connection_ended(listener, handler)
             case Died(handler, wait_status, microseconds):
-                self._connections.died(listener.sessions[handler], wait_status, microseconds / 1e6)
-                self._session_ended(listener, handler)
+                self._connections.died(listener.connections[handler], wait_status, microseconds / 1e6)
+                self._connection_ended(listener, handler)
 
-    def _session_ended(self, listener: ListenerProcess, handler: int) -> None:
-        self._shared.count(listener, listener.sessions.pop(handler), -1)
+    def _connection_ended(self, listener: ListenerProcess, handler: int) -> None:
+        self._shared.count(listener, listener.connections.pop(handler), -1)
         self._status.tell_soon()
 
     # Listeners that are dead ----------------------------------------------------------------------
@@ -150,9 +150,9 @@ class Hearing:
 
     def orphan_ended(self, listener: ListenerProcess, handler: int, wait_status: int | None) -> None:
         """A handler of the listener's has ended that had a connection; wait_status None is not known."""
-        session = listener.sessions[handler]
-        self._connections.orphan_died(session, wait_status)
-        self._session_ended(listener, handler)
+        connection = listener.connections[handler]
+        self._connections.orphan_died(connection, wait_status)
+        self._connection_ended(listener, handler)
         self._shared.send()
 
 

@@ -42,7 +42,7 @@ class Reaping:
                 self._orphan_ended(pid, wait_status)
         for listener in [orphaned for orphaned in self._roster.orphaned if orphaned.is_group_empty()]:
             # The listener had waited for these, and died before it said so.
-            for handler in list(listener.sessions):
+            for handler in list(listener.connections):
                 self._hearing.orphan_ended(listener, handler, None)
             self._roster.orphaned.remove(listener)
             listener.close()
@@ -58,9 +58,9 @@ class Reaping:
         """A handler has ended whose listener died before it. That listener may not be seen to be dead yet:
         the kernel gives its children away first."""
         for listener in (*self._roster.orphaned, *self._roster.alive.values()):
-            if handler in listener.sessions:
+            if handler in listener.connections:
                 self._hearing.take_reports(listener)
-            if handler in listener.sessions:
+            if handler in listener.connections:
                 self._hearing.orphan_ended(listener, handler, wait_status)
                 return
         # Inherited where calcd is PID 1 of a container: reaped, and nobody's fault.

@@ -1,7 +1,7 @@
 """Limits hold for the connections of all listeners together: each that accepts is told of the others'."""
 
 from calcd.linux.event_loop import Timers
-from calcd.supervisor.counts.connections import Session
+from calcd.supervisor.counts.connections import Connection
 from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.succession.roster import Roster
 
@@ -17,15 +17,15 @@ class SharedCounts:
     def introduce(self, candidate: ListenerProcess) -> None:
         """A new listener is to hear of all connections that there are."""
         for listener in self._roster:
-            for session in listener.sessions.values():
-                candidate.count_of_others(session.host, 1)
+            for connection in listener.connections.values():
+                candidate.count_of_others(connection.host, 1)
         self.send()
 
-    def count(self, listener: ListenerProcess, session: Session, difference: int) -> None:
+    def count(self, listener: ListenerProcess, connection: Connection, difference: int) -> None:
         """The listener has got a connection, or has lost one: for send()."""
         for other in self._roster.accepting():
             if other is not listener:
-                other.count_of_others(session.host, difference)
+                other.count_of_others(connection.host, difference)
 
     def send(self) -> None:
         for listener in self._roster.accepting():

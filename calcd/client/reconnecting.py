@@ -8,7 +8,7 @@ from calcd.client.connection import Client
 from calcd.client.errors import ConnectionLostError
 
 
-class Session:
+class ReconnectingClient:
     """Connects when told or first asked, and again when the server has closed the connection meanwhile."""
 
     def __init__(self, server: str | None, timeout: float) -> None:
