@@ -26,7 +26,7 @@ FAILED = 3  # accept(2)
 
 # How a connection ended, as far as its handler can know.
 QUIT = 1  # the client said so
-CLIENT_CLOSED = 2  # between two requests
+CLIENT_CLOSED = 2  # between two requests, or by a reset with no request in hand
 TRUNCATED = 3  # the client closed in the middle of a request
 DIVISION_BY_ZERO = 4  # closed by calcd: the protocol has no way to say it
 UNKNOWN_OPERATION = 5  # likewise

@@ -163,9 +163,15 @@ class Session:
                 self._linger()
         except BlockingIOError:  # a write's: the time to send is over
             ending = report.SEND_TIMEOUT
-            self._reset()
-        except OSError:  # a reset, a time-out of the network's: whatever it is, the connection is gone
-            ending = report.CONNECTION_LOST
+            with SocketView(connection) as unsent:
+                # Has close(2) discard what was not sent (socket(7)): the kernel would try for minutes to send
+                # it.
+                unsent.setsockopt(SOL_SOCKET, SO_LINGER, pack("@ii", 1, 0))
+        except OSError as error:  # a reset, a time-out of the network's: the connection is gone
+            # A reset is a way to close as well, that of health checks, if all that was asked is answered.
+            is_answered = received == self._requests * _REQUEST_SIZE
+            is_close = is_answered and isinstance(error, ConnectionResetError)
+            ending = report.CLIENT_CLOSED if is_close else report.CONNECTION_LOST
         self._connection = -1
         close(connection)
         return ending, self._requests, received, self._requests * _REPLY_SIZE, self._pending
@@ -288,12 +294,6 @@ class Session:
                     pass
         except OSError:
             pass  # a reset: nobody is there to wait for
-
-    def _reset(self) -> None:
-        """Has close(2) discard what was not sent, and reset the connection (socket(7), SO_LINGER): the kernel
-        would try for minutes to send it to a client that does not read."""
-        with SocketView(self._connection) as connection:
-            connection.setsockopt(SOL_SOCKET, SO_LINGER, pack("@ii", 1, 0))
 
     def _limit_receive(self, seconds: float) -> None:
         """Lets a read(2) that waits fail with EAGAIN after so many seconds, from now on."""

@@ -71,6 +71,8 @@ class Leaving:
         if not self._is_draining:
             self._is_draining = True
             self._timers.set("drained", self._drain_time, self._kill)
+            if not self._has_successor:
+                self._staffing.refuse_new_connections()
             if self._staffing.has_closed:
                 self._tell_all(signals.SIGTERM, math.inf)
             else:

@@ -45,7 +45,8 @@ class Outbox:
 
     def ended(self, handler: int, record: bytes, fields: tuple[Any, ...]) -> None:
         """fields are what is packed in the record, a report."""
-        if handler in self._opened and fields[4] in report.GOOD_ENDINGS:
+        # One that brought no byte is a probe, which the supervisor counts.
+        if handler in self._opened and fields[4] in report.GOOD_ENDINGS and fields[6]:
             del self._opened[handler]
             self._served += 1
             self._requests += fields[5]

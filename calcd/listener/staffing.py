@@ -8,6 +8,7 @@ import time
 
 from calcd.handler.commands import STOP_ACCEPTING
 from calcd.linux.fork import fork
+from calcd.linux.refusal import refuse_new_connections
 from calcd.listener.admission import FULL
 
 TYPE_CHECKING = False
@@ -89,6 +90,11 @@ class Staffing:
             self._reached.add(FULL, "", 0)
         if self._pool.has_surplus() or self._reached or self._admission.remembers():
             self._timers.set_once("sweep", _SWEEP, self._sweep)
+
+    def refuse_new_connections(self) -> None:
+        """Those that wait in the backlog are accepted still."""
+        for listening in self._sockets:
+            refuse_new_connections(listening)
 
     def close(self) -> None:
         """No connection is accepted from now on: handlers that wait are sent away, the sockets closed."""

@@ -26,6 +26,7 @@ from typing import BinaryIO
 from seccomp import ALLOW, ERRNO, KILL_PROCESS, MASKED_EQ, Arg, Attr, SyscallFilter, set_api
 
 from calcd.linux.prctl import PR_SET_PDEATHSIG, PR_SET_SECCOMP
+from calcd.linux.refusal import SO_BINDTOIFINDEX
 
 Call = tuple[str, *tuple[Arg, ...]]  # its name, and what its arguments must be
 
@@ -87,6 +88,7 @@ LISTENER: tuple[Call, ...] = (
     ("epoll_ctl",),
     ("pread64",),  # how long it has waited for a processor
     ("ioctl", _is(1, termios.FIONBIO)),  # sockets that do not block
+    ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, SO_BINDTOIFINDEX)),  # ones that refuse connections
     ("recvfrom",),  # the supervisor's commands
     ("sendto",),  # the events for it
     ("rt_sigaction",),  # in the child of a fork, for its lifetime; and the interpreter, when it ends

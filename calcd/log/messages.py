@@ -142,7 +142,7 @@ CONNECTION_ENDED = Message(
     " that calcd closes the connection instead of sending a wrong number.\n"
     "- unknown operation: the client sent an operation other than 0 to 4. Most likely it "
     "speaks another protocol, or sends its numbers in another byte order.\n"
-    "- connection lost: the client reset the connection, or the network failed.",
+    "- connection lost: the client reset the connection before it had its answer, or the network failed.",
     remedy="After the first two kinds, nothing needs to be done. After the others it is the client's"
     " program that needs a look; calcd-protocol(7) tells its author what calcd expects.",
 )
@@ -368,15 +368,16 @@ COUNTERS = Message(
     "2e939f4cba7b4a93909c35bdc83c6e80",
     syslog.LOG_NOTICE,
     "since {since}: connections now: {connections}, served: {served}, requests answered: {requests}, errors: "
-    "{errors}, cut off: {cut_off}, strangers: {strangers}, refused: {refused}, limits reached: "
-    "{limits_reached}, bytes in: {received}, bytes out: {sent}, reloads: {reloads}, listeners lost: "
-    "{listeners_lost}",
+    "{errors}, cut off: {cut_off}, strangers: {strangers}, probes: {probes}, refused: {refused}, "
+    "limits reached: {limits_reached}, bytes in: {received}, bytes out: {sent}, reloads: {reloads}, "
+    "listeners lost: {listeners_lost}",
     subject="The sums of what calcd has done",
     meaning="Somebody has asked for the counters, by SIGUSR1. All but the connections open now "
     "({connections}) are sums since calcd was started, at {since}: connections served that "
-    "have ended ({served}), those of them that did not end well ({errors}), requests answered"
-    " ({requests}), reloads ({reloads}), and listeners, the processes that accept "
-    "connections, that have died and were replaced ({listeners_lost}).",
+    "have ended ({served}), those of them that did not end well ({errors}), those that their clients ended "
+    "before they sent a byte, as health checks do ({probes}), requests answered ({requests}), reloads "
+    "({reloads}), and listeners, the processes that accept connections, that have died and were replaced "
+    "({listeners_lost}).",
     remedy="Nothing needs to be done. Where errors or lost listeners are many: each has a line of "
     "its own in the journal, and an explanation there.",
 )

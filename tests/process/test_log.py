@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.addresses import is_read
 from support.daemon import AS_CALLER, COMMAND, TREE, Calcd, ask
 from support.processes import wait_for
 
@@ -49,14 +50,45 @@ def test_a_connection_is_a_line_when_it_opens_and_one_when_it_ends(
         calcd.wait_for_log(rf"connection 1 from {peer} ended after \d+\.\d{{6}} s: {ending}")
 
 
-def test_a_reset_by_the_client_is_a_connection_lost(tmp_path: Path) -> None:
+def _reset(connection: socket.socket) -> None:
+    """SO_LINGER of 0 seconds: close(2) sends a reset, socket(7)."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def test_a_reset_in_the_middle_of_a_request_is_a_connection_lost(tmp_path: Path) -> None:
     with Calcd(tmp_path) as calcd, calcd.connect() as connection:
         calcd.expected.append("connection 1 .* connection lost; .*")
         ask(connection, ADD, 1, 1)
-        # SO_LINGER of 0 seconds: close(2) sends a reset, socket(7).
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.close()
+        connection.sendall(encode_request(ADD, 1, 1)[:5])
+        calcd.wait_for_log("connection 1 .* opened, .*")
+        wait_for(lambda: is_read(connection), "the handler to have read that")
+        _reset(connection)
         calcd.wait_for_log("connection 1 .* connection lost; requests: 1, errors: 1, .*")
+
+
+def test_a_reset_behind_the_last_answer_is_a_good_end(tmp_path: Path) -> None:
+    with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        ask(connection, ADD, 1, 1)
+        _reset(connection)
+        calcd.wait_for_log("connection 1 .* closed by client; requests: 1, errors: 0, .*")
+
+
+@pytest.mark.parametrize("wanted", ["all", "errors"])
+def test_a_health_check_is_a_probe_and_no_error(tmp_path: Path, wanted: str) -> None:
+    """It connects, and closes or resets without a byte."""
+    calcd = Calcd(tmp_path)
+    calcd.config.write_text(f"[calcd]\nLogConnections={wanted}\n")
+    with calcd:
+        calcd.expected.append("since .*")
+        _reset(calcd.connect())
+        calcd.connect().close()
+        with calcd.connect() as connection:
+            ask(connection, ADD, 1, 1)
+        wait_for(lambda: _counters(calcd)[1] == 3, "all of them to have ended")
+        assert " requests answered: 1, errors: 0, cut off: 0, strangers: 0, probes: 2, " in calcd.log()[-1]
+        shown = [line for line in calcd.log() if line.startswith("connection ")]
+        assert len(shown) == (6 if wanted == "all" else 0)
 
 
 def test_a_handler_that_is_killed_is_named_with_the_signal(tmp_path: Path) -> None:
@@ -115,8 +147,8 @@ def test_usr1_logs_the_counters(tmp_path: Path) -> None:
             calcd.signal(signal.SIGUSR1)
             calcd.wait_for_log(
                 r"since 20\d\d-.*: connections now: 1, served: 1, requests answered: 1, errors: 1, cut off: "
-                r"0, strangers: 0, refused: 0, limits reached: 0, bytes in: 24, bytes out: 4, reloads: 0, "
-                r"listeners lost: 0"
+                r"0, strangers: 0, probes: 0, refused: 0, limits reached: 0, bytes in: 24, bytes out: 4, "
+                r"reloads: 0, listeners lost: 0"
             )
 
 

@@ -1,14 +1,17 @@
 """A reload: new settings, and nobody who is connected notices."""
 
+import functools
 import os
 import signal
 import socket
 from pathlib import Path
 
 import pytest
+from support.addresses import accepts, own_address
 from support.clients import Clients
 from support.daemon import Calcd, ask
 from support.processes import wait_for
+from support.storm import Storm
 
 from calcd.protocol.classic import Operation
 
@@ -97,6 +100,27 @@ def test_nobody_waits_in_vain_while_addresses_come_and_go(tmp_path: Path) -> Non
             calcd.config.write_text(one)
             assert calcd.reload().returncode == 0
             clients.wait_for_answers()
+
+
+@pytest.mark.long
+def test_nobody_goes_without_an_answer_who_could_connect_to_an_address_that_goes(tmp_path: Path) -> None:
+    calcd = Calcd(tmp_path, "--log-level=notice", listen=())
+    going = [f"{own_address()}:{port}" for port in range(7070, 7074)]
+    calcd.config.write_text(f"[calcd]\nListen=127.0.0.1:0 {' '.join(going)}\n")
+    with calcd:
+        while going:
+            address = going.pop()
+            with Storm(address) as storm:
+                calcd.config.write_text(f"[calcd]\nListen=127.0.0.1:0 {' '.join(going)}\n")
+                assert calcd.reload().returncode == 0
+                host, _, port = address.rpartition(":")
+                gone = functools.partial(_is_gone, (host, int(port)))
+                wait_for(gone, f"{address} to refuse connections")
+            assert storm.outcomes.keys() == {"ok", "refused"}, storm.outcomes
+
+
+def _is_gone(address: tuple[str, int]) -> bool:
+    return not accepts(address)
 
 
 def test_an_address_that_cannot_be_had_keeps_the_old_ones(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from support.addresses import accepts
+from support.addresses import accepts, is_read
 from support.daemon import Calcd, ask, receive
 from support.processes import wait_for
+from support.storm import Storm
 
 from calcd.protocol.classic import Operation, encode_request
 
@@ -47,23 +48,12 @@ def test_a_request_in_hand_is_answered(tmp_path: Path) -> None:
         frame = encode_request(ADD, 20, 22)
         connection.sendall(frame[:5])
         # The handler has read it once nothing is left in its socket; ss(8) would tell, this is enough.
-        wait_for(lambda: _is_read(connection, calcd), "the first half to be read")
+        wait_for(lambda: is_read(connection), "the first half to be read")
         calcd.signal(signal.SIGTERM)
         calcd.wait_for_log("stopping: .*")
         connection.sendall(frame[5:])
         assert receive(connection, 1) == (42,)
         assert connection.recv(1) == b""
-
-
-def _is_read(connection: socket.socket, calcd: Calcd) -> bool:
-    (handler,) = calcd.handlers
-    # proc_net_tcp: the receive queue of the handler's side of the connection.
-    remote = f":{connection.getsockname()[1]:04X}"
-    for line in Path(f"/proc/{handler.pid}/net/tcp").read_text().splitlines()[1:]:
-        _, _, peer, state, queues, *_ = line.split()
-        if peer.endswith(remote) and state == "01":
-            return int(queues.partition(":")[2], 16) == 0
-    return False
 
 
 def test_a_connection_that_has_just_been_made_may_ask_its_question(tmp_path: Path) -> None:
@@ -94,6 +84,21 @@ def test_nobody_can_connect_any_more_while_it_drains(tmp_path: Path) -> None:
         wait_for(lambda: not accepts(address), "connections to be refused")
         busy.sendall(encode_request(ADD, 1, 1)[4:])
         assert receive(busy, 1) == (2,)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("host", ["127.0.0.1:", "[::1]:", "unix:"])
+def test_nobody_who_could_connect_goes_without_an_answer(tmp_path: Path, host: str) -> None:
+    """What is acknowledged in the last moments of the listening socket is served as well."""
+    port = tmp_path / "socket" if host == "unix:" else 0
+    for _ in range(4):
+        with Calcd(tmp_path, f"--listen={host}{port}", "--log-level=notice", listen=()) as calcd:
+            address = host + str(port or calcd.address[1])
+            with Storm(address) as storm:
+                calcd.signal(signal.SIGTERM)
+                calcd.wait_until_gone()
+            assert storm.outcomes.keys() == {"ok", "refused"}, storm.outcomes
+        calcd.log_file.unlink()
 
 
 def _stuff(connection: socket.socket) -> None:

@@ -1,7 +1,8 @@
-"""Where a test's calcd can listen."""
+"""Where a test's calcd can listen, and what the kernel knows of its sockets."""
 
 import os
 import socket
+from pathlib import Path
 
 
 def own_address() -> str:
@@ -20,3 +21,13 @@ def accepts(address: tuple[str, int]) -> bool:
     except ConnectionRefusedError:
         return False
     return True
+
+
+def is_read(connection: socket.socket) -> bool:
+    """Whether the server's side has read all that has arrived there: the receive queue in proc_net_tcp(5)."""
+    remote = f":{connection.getsockname()[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, _, peer, state, queues, *_ = line.split()
+        if peer.endswith(remote) and state == "01":
+            return int(queues.partition(":")[2], 16) == 0
+    return False

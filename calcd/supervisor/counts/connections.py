@@ -77,6 +77,8 @@ class Connections:
             self.counters.strangers += 1
         else:
             message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
+            if end == report.CLIENT_CLOSED and not event.received:
+                self.counters.probes += 1
         self._settle(message, ending, connection, event, is_good=end in report.GOOD_ENDINGS)
 
     def served(self, sum_of: Served) -> None:

@@ -17,6 +17,7 @@ class Counters:
     errors: int = 0  # connections that ended otherwise than both sides meant, the next two included
     cut_off: int = 0  # connections that calcd ended at a limit or a deadline
     strangers: int = 0  # connections that did not speak the protocol
+    probes: int = 0  # connections that their clients ended before they sent a byte
     refused: int = 0  # connections closed when they were accepted; they count nowhere else
     limits_reached: int = 0  # how often
     received: int = 0  # bytes

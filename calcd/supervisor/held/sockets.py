@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from systemd import daemon
 
+from calcd.linux.refusal import refuse_new_connections
 from calcd.settings.addresses import Address
 from calcd.supervisor.failure import ExitStatus, Failure
 from calcd.supervisor.held import port_holder
@@ -28,6 +29,7 @@ class Listening(NamedTuple):
     """One listening socket."""
 
     socket: socket.socket
+    is_own: bool  # opened by calcd; else systemd listens at it as well
     file: os.stat_result | None = None  # the socket file that calcd made for it
 
     def __str__(self) -> str:
@@ -37,9 +39,12 @@ class Listening(NamedTuple):
         return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
 
     def close(self) -> None:
-        """Closes it; the file of one that calcd bound is removed, if no one has replaced it. Once."""
+        """Closes it. Nobody can connect any more to one of calcd's own: listeners that have it open serve
+        what has queued. The file of one is removed, if no one has replaced it. Once."""
         if self.socket.fileno() == -1:
             return
+        if self.is_own:
+            refuse_new_connections(self.socket)
         if self.file is not None:
             path = Path(self.socket.getsockname())
             # In a folder of root's, and with root's rights gone, or where the file system has become
@@ -124,7 +129,7 @@ def take_passed() -> Sockets:
             )
         listening = socket.socket(fileno=fd)
         os.set_inheritable(fd, False)
-        passed.append(Listening(listening))
+        passed.append(Listening(listening, is_own=False))
     return Sockets(passed=passed)
 
 
@@ -155,7 +160,7 @@ def _open(address: Address, backlog: int) -> Listening:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address.sockaddr)
         listening.listen(backlog)
-        return Listening(listening)
+        return Listening(listening, is_own=True)
     except OSError as error:
         listening.close()
         raise _failure(address, error) from error
@@ -171,7 +176,7 @@ def _bind_file(listening: socket.socket, address: Address, backlog: int) -> List
     # Connecting takes the right to write: as open to this machine's users as a loopback port is.
     path.chmod(0o666)
     listening.listen(backlog)
-    return Listening(listening, path.lstat())
+    return Listening(listening, is_own=True, file=path.lstat())
 
 
 def _remove_stale(path: Path) -> None:

@@ -79,10 +79,12 @@ class Succession:
         old, self._roster.current, self._roster.candidate = self._roster.current, candidate, None
         self._timers.cancel("candidate")
         settings, sockets = self._next
-        if old:
-            old.tell(packets.RETIRE, set(self.sockets) <= set(sockets))
+        is_successor = set(self.sockets) <= set(sockets)
         self._serving_since = time.monotonic()
+        # Before the old one looks whether anybody waits: nobody can connect to these any more.
         self.sockets.close_all_but(sockets)
+        if old:
+            old.tell(packets.RETIRE, is_successor)
         self.settings, self.sockets = settings, sockets
         self._settled(None)
 
