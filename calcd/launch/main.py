@@ -13,7 +13,7 @@ from calcd.linux.process_title import Title
 from calcd.linux.signals import SignalPipe
 from calcd.log import log, messages, targets
 from calcd.log.log import Log
-from calcd.settings import reading, writing
+from calcd.settings import links, reading, writing
 from calcd.settings.reading import ConfigError
 from calcd.settings.table import Settings
 from calcd.settings.values import LogTarget
@@ -34,6 +34,8 @@ def main() -> int:
             case "--check":
                 settings = _load(given)
                 privileges.resolve(settings.user, settings.group)
+                if given.config_file is None:
+                    _warn_of_hidden_files()
             case "--dump-config":
                 print(writing.dump(_load(given)), end="")
             case "--reload":
@@ -52,6 +54,14 @@ def _complain(failure: Failure) -> ExitStatus:
     for line in str(failure).splitlines():
         print(f"calcd: {line}", file=sys.stderr)
     return failure.status
+
+
+def _warn_of_hidden_files() -> None:
+    for name, target in links.hidden_from_service():
+        print(
+            f"calcd: warning: {name} is a symbolic link to {target}, and {links.WHAT_IS_SHOWN}",
+            file=sys.stderr,
+        )
 
 
 def _load(given: Options) -> Settings:

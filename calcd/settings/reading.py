@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calcd.settings import links
 from calcd.settings.table import ROWS, Settings
 
 SECTION = "[calcd]"
@@ -57,9 +58,9 @@ class _Loader:
         try:
             data = path.read_bytes()
         except OSError as error:
-            missing = isinstance(error, FileNotFoundError)
+            missing = isinstance(error, FileNotFoundError) and not path.is_symlink()
             if required or not missing:
-                self.problem(path, None, f"cannot be read: {error.strerror}")
+                self.problem(path, None, f"cannot be read: {error.strerror}{links.remedy(path)}")
             return not missing
         self.load_text(path, data)
         return True
@@ -70,10 +71,9 @@ class _Loader:
         for folder in folders:
             try:
                 entries = list(folder.iterdir())
-            except FileNotFoundError:
-                continue
             except OSError as error:
-                self.problem(folder, None, f"cannot be read: {error.strerror}")
+                if not isinstance(error, FileNotFoundError) or folder.is_symlink():
+                    self.problem(folder, None, f"cannot be read: {error.strerror}{links.remedy(folder)}")
                 continue
             # As a shell's *.conf does, this leaves out hidden files: an editor's, most likely.
             found |= {e.name: e for e in entries if e.name.endswith(".conf") and not e.name.startswith(".")}

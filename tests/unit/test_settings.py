@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calcd.launch import options
-from calcd.settings import reading, values, writing
+from calcd.settings import links, reading, values, writing
 from calcd.settings.addresses import Address, parse_address
 from calcd.settings.reading import ConfigError
 from calcd.settings.table import ROWS, Settings
@@ -237,6 +237,61 @@ def test_a_file_that_is_named_replaces_all_standard_places(write: Write, tmp_pat
     assert reading.load(path, root=tmp_path) == Settings(log_level=LogLevel.ERR, drain_time=1.0)
 
 
+# --- Links, which the service may see otherwise than the administrator
+
+
+@pytest.mark.parametrize("name", [MAIN, f"{MAIN}.d"])
+def test_a_name_that_leads_nowhere_is_a_problem_and_not_an_absent_file(tmp_path: Path, name: str) -> None:
+    link = tmp_path / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to("/srv/calcd")
+    assert problems(root=tmp_path) == [
+        f"{link}: cannot be read: No such file or directory: it is a symbolic link to /srv/calcd, and "
+        "calcd.service sees /etc/calcd and /usr alone; put the file itself there"
+    ]
+
+
+def hidden(root: Path) -> list[str]:
+    return [
+        f"{name.relative_to(root)} {target.relative_to(root)}"
+        for name, target in links.hidden_from_service(root)
+    ]
+
+
+def test_links_within_what_the_service_sees_are_fine(write: Write, tmp_path: Path) -> None:
+    write("usr/share/calcd/site.conf", "LogLevel=err\n")
+    write("etc/calcd/real.conf", "LogLevel=err\n")
+    (tmp_path / f"{MAIN}.d").mkdir()
+    (tmp_path / MAIN).symlink_to("real.conf")
+    (tmp_path / f"{MAIN}.d/a.conf").symlink_to(tmp_path / "usr/share/calcd/site.conf")
+    (tmp_path / f"{MAIN}.d/b.conf").symlink_to("/dev/null")
+    assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", [MAIN, f"{MAIN}.d", f"{MAIN}.d/a.conf", VENDOR_MAIN])
+def test_links_that_lead_out_of_what_the_service_sees_are_found(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).symlink_to(tmp_path / "srv/calcd")
+    assert hidden(tmp_path) == [f"{name} srv/calcd"]
+
+
+def test_a_link_that_comes_back_by_another_folder_is_found(write: Write, tmp_path: Path) -> None:
+    real = write("etc/calcd/real.conf", "LogLevel=err\n")
+    (tmp_path / "srv").mkdir()
+    (tmp_path / "srv/calcd.conf").symlink_to(real)
+    (tmp_path / MAIN).symlink_to(tmp_path / "srv/calcd.conf")
+    assert hidden(tmp_path) == [f"{MAIN} srv/calcd.conf"]
+
+
+def test_where_the_folder_itself_is_a_link_the_service_sees_what_it_leads_to(
+    write: Write, tmp_path: Path
+) -> None:
+    write("srv/calcd/calcd.conf", "LogLevel=err\n")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/calcd").symlink_to(tmp_path / "srv/calcd")
+    assert hidden(tmp_path) == []
+
+
 # --- What is wrong
 
 
@@ -327,7 +382,8 @@ def test_a_standard_file_that_exists_must_be_readable(tmp_path: Path) -> None:
     assert problems(root=tmp_path) == [
         f"{main}: cannot be read: Is a directory",
         f"{drop_ins}: cannot be read: Not a directory",
-        f"{drop_in}: cannot be read: No such file or directory",
+        f"{drop_in}: cannot be read: No such file or directory: it is a symbolic link to nowhere, and "
+        "calcd.service sees /etc/calcd and /usr alone; put the file itself there",
     ]
 
 

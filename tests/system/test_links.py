@@ -1,0 +1,38 @@
+"""A configuration that is a symbolic link: the service sees another file system than its administrator."""
+
+from system.service import FAILED_START, Service
+
+CONF = "/etc/calcd/calcd.conf"
+SAID = (
+    "it is a symbolic link to /srv/calcd/calcd.conf, and calcd.service sees /etc/calcd and /usr alone; "
+    "put the file itself there"
+)
+
+
+def test_a_link_out_of_what_the_service_sees_is_told_by_check_and_by_the_service(service: Service) -> None:
+    """Nothing is ignored: a service does not run with the defaults where a configuration was meant."""
+    machine = service.machine
+    service.expected += [rf"calcd: {CONF}: cannot be read: .*", *FAILED_START]
+    machine.run(f"mkdir /srv/calcd; mv {CONF} /srv/calcd/; ln -s /srv/calcd/calcd.conf {CONF}")
+    try:
+        said = SAID.removeprefix("it ")
+        assert machine.run("calcd --check").stderr == f"calcd: warning: {CONF} {said}\n"
+        assert machine.run("systemctl start calcd", check=False).returncode != 0
+        assert service.show("ExecMainStatus") == "78"
+        logged = [entry["MESSAGE"] for entry in service.journal()]
+        assert f"calcd: {CONF}: cannot be read: No such file or directory: {SAID}" in logged
+    finally:
+        machine.run(f"systemctl stop calcd; mv /srv/calcd/calcd.conf {CONF}; rmdir /srv/calcd")
+
+
+def test_a_folder_that_is_a_link_is_followed_by_the_service_as_well(service: Service) -> None:
+    machine = service.machine
+    machine.run("mv /etc/calcd /srv/calcd; ln -s /srv/calcd /etc/calcd")
+    try:
+        service.configure("[calcd]\nMaxRequests=1\n")
+        assert machine.run("calcd --check").stderr == ""
+        service.start()
+        assert service.answer() == "5"
+        assert machine.run("printf '1+1\\n1+1\\n' | calc-client", check=False).returncode != 0
+    finally:
+        machine.run("systemctl stop calcd; rm /etc/calcd; mv /srv/calcd /etc/calcd")
