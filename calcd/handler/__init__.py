@@ -1,1 +1,1 @@
-"""The process that serves a connection: it accepts, reads, computes, replies, and reports."""
+"""The handler: the process that accepts a connection, reads requests, computes, replies, and reports."""

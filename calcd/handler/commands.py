@@ -1,15 +1,15 @@
-"""What the listener tells its handlers, by signals.
+"""The listener's commands to its handlers, which are signals.
 
-They are real-time signals: the kernel queues them, and nobody sends them to all of a service's processes.
+They are real-time signals. The kernel queues these, and nobody else sends them to all processes of a service.
 """
 
 import _signal
 
 from calcd.linux.signals import set_of
 
-# The answer to a handler that asks whether to serve a connection.
+# The answers to an admission request.
 ADMITTED, REFUSED = ANSWERS = _signal.SIGRTMIN, _signal.SIGRTMIN + 1
 STOP_ACCEPTING = _signal.SIGRTMIN + 2
 
-# What a handler blocks: an answer waits until the handler waits for it.
+# A handler blocks the answers, so that they stay pending until it waits for them.
 BLOCKED = set_of(ANSWERS)

@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection, as text."""
+"""The names of clients, as text for the log."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ _UCRED = Struct("@iii")  # unix(7): pid, uid, gid
 
 
 def host_of(name: str) -> str:
-    """The IP address in a name; empty for a Unix socket's."""
+    """Returns the IP address in a name of host_and_name(); empty for a client of a Unix socket."""
     return "" if name.startswith("unix:") else name.rpartition(":")[0].strip("[]")
 
 
 def host_and_name(connection: int, address: tuple[Any, ...] | str | bytes) -> tuple[str, bytes]:
-    """The client's IP address, empty for a Unix socket; and with its port, as 127.0.0.1:4321,
-    [2001:db8::1]:4321, or unix:pid=4321,uid=1000.
+    """Returns the client's IP address, which is empty for a Unix socket, and the client's name.
 
-    address is what accept(2) returned.
+    The name is 127.0.0.1:4321, [2001:db8::1]:4321, or unix:pid=4321,uid=1000. address is that of accept(2).
     """
     if address.__class__ is not tuple:
         with SocketView(connection) as unix:
@@ -33,6 +32,6 @@ def host_and_name(connection: int, address: tuple[Any, ...] | str | bytes) -> tu
     if ":" in host:
         if "." not in host:
             return host, f"[{host}]:{port}".encode()
-        # An IPv4 client of an IPv6 socket (ipv6(7)): the address its administrator knows.
+        # An IPv4 client of an IPv6 socket (ipv6(7)) is shown with the IPv4 address that administrators know.
         host = host.removeprefix("::ffff:")
     return host, f"{host}:{port}".encode()

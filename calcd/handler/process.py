@@ -1,4 +1,4 @@
-"""The process around sessions: what a fork of the listener sheds, whom it serves, how it leaves."""
+"""The life of a handler process: it closes what it inherited, accepts and serves connections, and exits."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from calcd.linux.seccomp import Filter
     from calcd.settings.limits import Limits
 
-# Seconds between two SIGALRMs once a connection's lifetime is over: calcd.handler.session, 4.
-_REMINDER = 0.1
-# Seconds without accepting when the system is out of what accept(2) needs: trying again at once would spin.
+# Seconds between two SIGALRMs after a connection's lifetime. calcd.handler.session, 4, says why one is not
+# enough.
+_REMINDER_INTERVAL = 0.1
+# Seconds without accepting if the system lacks what accept(2) needs: trying again at once would spin.
 _PAUSE = 0.1
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-# What accept(2) says of a connection that is gone before it could be returned ("Error handling").
+# The errors of accept(2) for a connection that was gone before it could be returned ("Error handling").
 CONNECTION_GONE = frozenset(
     {
         errno.ECONNABORTED,
@@ -51,19 +52,19 @@ CONNECTION_GONE = frozenset(
     }
 )
 _IDLE = b"calcd: waiting for a connection"
-# Seconds between two looks whether the listener, asked about a connection, is still there.
-_LOOK = 1.0
+# Seconds between two checks that the listener is alive, while a handler waits for its answer.
+_CHECK_INTERVAL = 1.0
 
 
 class Handler:
-    """Made by the listener before its first fork; run() in every fork."""
+    """A handler. The listener makes the object before its first fork, and each fork calls run()."""
 
     __slots__ = (
         "_accept",
         "_accept_when_ready",
         "_admission_requests",
         "_filter",
-        "_for_accepting",
+        "_files_for_accepting",
         "_has_limits_of_source",
         "_inherited",
         "_is_warm_up",
@@ -74,7 +75,7 @@ class Handler:
         "_session",
         "_show",
         "_sources",
-        "_time",
+        "_time_for_reuse",
         "_title",
     )
 
@@ -91,12 +92,12 @@ class Handler:
         own_filter: Filter,
         is_warm_up: bool = False,
     ) -> None:
-        """reports is the pipe that reports go to, admission_requests the eventfd that has the listener look
-        there at once; inherited are the listener's other file descriptors: what the list holds at a fork. A
-        warm-up is the listener's own, and run() returns from it."""
+        """reports is the writing end of the reports' pipe. admission_requests is the eventfd that makes the
+        listener read the pipe at once. inherited lists the listener's other file descriptors, which run()
+        closes. In a warm-up, which runs in the listener itself, run() returns."""
         self._accept = acceptor.accept
         self._accept_when_ready = acceptor.accept_when_ready
-        self._for_accepting = [*acceptor.files(), admission_requests]
+        self._files_for_accepting = [*acceptor.files(), admission_requests]
         self._filter = own_filter.argument
         self._is_warm_up = is_warm_up
         self._session = Session(limits)
@@ -108,31 +109,33 @@ class Handler:
         self._has_limits_of_source = (
             limits.max_connections_per_source < math.inf or limits.max_rate_per_source < math.inf
         )
+        # The number of connections that the handler may still accept.
         left = limits.connections_per_handler
         self._left = left if left == math.inf else int(left)
-        # No connection gets less processor time than half of what a handler may take.
-        self._time = limits.handler_cpu_time / 2
+        # A handler that has used more CPU time than this, in seconds, serves no further connection. So each
+        # connection has at least half of the CPU time that a handler may take.
+        self._time_for_reuse = limits.handler_cpu_time / 2
         self._lifetime = None if limits.connection_lifetime == math.inf else limits.connection_lifetime
         self._listener = getpid()
-        # Blocked in the listener: in a handler they come through as soon as run() lets them.
+        # The listener has these signals blocked. run() unblocks them in the handler.
         signals.handle(signals.SIGTERM, self._terminate)
         signals.handle(STOP_ACCEPTING, self._stop_accepting)
         if self._lifetime is not None:
             signals.handle(signals.SIGALRM, self._session.drain)
 
     def prepare(self, listening: int) -> None:
-        """Lets TCP's connections inherit their first deadlines: the kernel clones the socket."""
+        """Sets the first deadlines on a listening socket. TCP connections inherit them."""
         self._session.prepare(listening)
 
     def run(self) -> None:  # noqa: PLR0912, PLR0915 - see 2
-        """Serves connections, and exits: 0, EXIT_NO_MEMORY, or 70 (EX_SOFTWARE) with a traceback on standard
-        error.
+        """Serves connections, then exits with status 0, EXIT_NO_MEMORY, or 70 (EX_SOFTWARE) and a traceback
+        on standard error.
 
-        1.  It leaves by os._exit: an ordinary end of the interpreter costs 2 to 7 ms and would run what the
-            listener has registered for its own end.
-        2.  What every connection takes is written out here, less the session. In a fresh handler each
-            function that is called is up to two pages of memory to copy, its own and its code's: nine of
-            them less were 14 page faults and 60 KiB less for each connection.
+        1.  It exits by os._exit. An ordinary end of the interpreter costs 2 to 7 ms, and would run the exit
+            functions of the listener.
+        2.  Everything that each connection needs is written out here, except the session. In a fresh handler,
+            each function called costs up to two pages of memory to copy, for itself and for its code. Nine
+            functions less saved 14 page faults and 60 KiB for each connection.
         """
         status = EX_SOFTWARE
         try:
@@ -149,11 +152,11 @@ class Handler:
             while self._left:
                 try:
                     connection, address = accept()
-                except BlockingIOError:  # another was faster, or a reload has made the socket one of several
+                except BlockingIOError:  # another handler was faster, or a reload has added a second socket
                     accept = self._accept_when_ready
                     continue
                 except OSError as error:
-                    if self._left:  # else there is nothing to accept with
+                    if self._left:  # else _stop_accepting() has closed the sockets
                         self._failed(error)
                     continue
                 began = monotonic_ns()
@@ -163,7 +166,7 @@ class Handler:
                 asks = self._has_limits_of_source and self._sources.of(host) != ""
                 try:
                     write(self._reports, START + accepted(ACCEPTED, getpid(), asks, peer))
-                except BrokenPipeError:  # listener and supervisor are gone: the client is served all the same
+                except BrokenPipeError:  # listener and supervisor have died: the client is served anyway
                     pass
                 if asks and not self._is_admitted():
                     close(connection)
@@ -172,9 +175,9 @@ class Handler:
                 if self._left <= 0:
                     self._stop_accepting()
                 if self._lifetime is not None:
-                    setitimer(ITIMER_REAL, self._lifetime, _REMINDER)
+                    setitimer(ITIMER_REAL, self._lifetime, _REMINDER_INTERVAL)
                 if self._filter:
-                    # From here on, only what calcd.listener.system_calls lists.
+                    # From here on, only the calls in calcd.listener.system_calls are allowed.
                     if bare_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._filter):
                         raise OSError(FILTER_NOT_TAKEN)
                     self._filter = b""
@@ -185,7 +188,7 @@ class Handler:
                 microseconds = (monotonic_ns() - began) // 1000
                 write(self._reports, START + ended(ENDED, getpid(), not self._left, microseconds, *outcome))
             status = EX_OK
-        except BrokenPipeError:  # nobody is there to be told of the end either
+        except BrokenPipeError:  # listener and supervisor have died: nobody takes the report
             status = EX_OK
         except MemoryError:
             status = EXIT_NO_MEMORY
@@ -196,47 +199,49 @@ class Handler:
                 _exit(status)
 
     def _clear_away(self) -> None:
-        """Before the next connection: nothing of this one is left for it."""
+        """Prepares for the next connection, so that nothing of this one affects it."""
         if self._lifetime is not None:
             setitimer(ITIMER_REAL, 0)
         self._session.forget()
-        if process_time() > self._time:
+        if process_time() > self._time_for_reuse:
             self._stop_accepting()
         self._show(self._title, 0, _IDLE)
 
     def _is_admitted(self) -> bool:
-        """Asks the listener. One that has died had accepted this connection, as it were."""
+        """Makes an admission request and waits for the answer. If the listener has died, the connection is
+        admitted."""
         try:
             os.eventfd_write(self._admission_requests, 1)
         except OSError:
-            pass  # closed by _stop_accepting(), or full: the report is read a little later, then
-        while (answer := signals.wait_for(ANSWERS, _LOOK)) is None:
+            pass  # closed by _stop_accepting(), or full: the listener reads the report a little later
+        while (answer := signals.wait_for(ANSWERS, _CHECK_INTERVAL)) is None:
             if getppid() != self._listener:
                 return True
         return bool(answer == ADMITTED)
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
-        """Handles SIGTERM."""
+        """Handles SIGTERM: drains."""
         self._session.drain(number, frame)
         self._stop_accepting()
 
     def _stop_accepting(self, _number: int = 0, _frame: FrameType | None = None) -> None:
-        """No connection follows the one that it has, if any. Handles the signal STOP_ACCEPTING.
+        """Handles STOP_ACCEPTING: the handler accepts no further connection.
 
-        1.  The signal is the listener's, or the kernel's when the listener dies (PR_SET_PDEATHSIG in
+        1.  The listener sends the signal, or the kernel does when the listener dies (PR_SET_PDEATHSIG in
             prctl(2)).
-        2.  No exception is thrown into accept(2), which might just have returned a connection: the call that
-            was interrupted starts again (PEP 475), and fails, because what it accepts from is closed.
-        3.  Who serves a connection has the listening sockets open if another may follow, and their addresses
-            would stay taken, with nobody to accept who connects.
+        2.  No exception is raised, because accept(2) may just have returned a connection. An interrupted
+            accept(2) starts again (PEP 475) and fails, because its socket is closed.
+        3.  A handler that may serve several connections keeps the listening sockets open while it serves.
+            They must be closed here. Otherwise their addresses would stay in use with nobody to accept.
         """
         self._left = 0
-        files, self._for_accepting = self._for_accepting, []  # at once: a signal may come at any time
+        # Swapped first, because the signal may come again at any time.
+        files, self._files_for_accepting = self._files_for_accepting, []
         for fd in files:
             close(fd)
 
     def _failed(self, error: OSError) -> None:
-        """accept(2) has failed."""
+        """accept(2) has failed. Reports it, and raises the error if it is an unexpected one."""
         write(self._reports, START + failed(FAILED, getpid(), error.errno or 0))
         if error.errno in _OUT_OF_RESOURCES:
             sleep(_PAUSE)
@@ -245,7 +250,7 @@ class Handler:
 
 
 def _print_traceback(error: BaseException | None) -> None:
-    """As Python would, less the source lines: a handler may not open files to look for them."""
+    """Prints a traceback as Python does, but without source lines: a handler may not open the files."""
     lines = ["Traceback (most recent call last):"]
     at = error.__traceback__ if error else None
     while at:

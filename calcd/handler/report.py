@@ -1,12 +1,12 @@
-"""What a handler tells of its connections: records in a pipe that all handlers of a listener share.
+"""The reports of handlers: records in a pipe that all handlers of a listener share.
 
-1.  Each is written at once, so whoever has waited for a handler finds all of its records there.
-2.  A pipe keeps together what one write(2) has written (PIPE_BUF in pipe(7)), and packs it closely: one read
-    gets all that has come, and a busy listener may leave many hundreds there.
-3.  A handler reads what strangers send, and one of them might get the better of it. So each record has a
-    mark in front that can be in none: what is no record is dropped, and never shifts or spoils the others'.
-    What is left to such a handler is to report in another's name, which spoils a line of the log and the
-    counters, or costs the other its connection.
+1.  A handler writes each record immediately. So all records of a handler are in the pipe when it is reaped.
+2.  A pipe keeps together what one write(2) has written (PIPE_BUF in pipe(7)) and stores it compactly. One
+    read(2) returns all records that have come. A busy listener may leave many hundreds in the pipe.
+3.  A handler reads what clients send, and a client may hijack it. So each record begins with a mark that no
+    record contains. The reader drops anything else, which cannot shift or spoil other handlers' records. A
+    hijacked handler can still report in another's name. This spoils a log line and the counters, or costs
+    the other handler its connection.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What a record tells.
-ACCEPTED = 1  # a connection; of a source that has limits, only if the listener admits it
-ENDED = 2  # a connection
-FAILED = 3  # accept(2)
+# The kinds of records.
+ACCEPTED = 1  # the handler has accepted a connection; this is an admission request if its source has limits
+ENDED = 2  # its connection has ended
+FAILED = 3  # accept(2) has failed
 
 # How a connection ended, as far as its handler can know.
-QUIT = 1  # the client said so
+QUIT = 1  # the client sent a quit
 CLIENT_CLOSED = 2  # between two requests, or by a reset with no request in hand
 TRUNCATED = 3  # the client closed in the middle of a request
-DIVISION_BY_ZERO = 4  # closed by calcd: the protocol has no way to say it
+DIVISION_BY_ZERO = 4  # closed by calcd, because the protocol has no error reply
 UNKNOWN_OPERATION = 5  # likewise
 CONNECTION_LOST = 6  # reset by the client, or by the network
 DRAINED = 7  # closed by calcd because it stops
-FIRST_BYTE_TIMEOUT = 8  # closed by calcd: from here on, what calcd.limits has
+FIRST_BYTE_TIMEOUT = 8  # closed by calcd at one of calcd.settings.limits, as are those that follow
 FRAME_TIMEOUT = 9
 IDLE_TIMEOUT = 10
 SEND_TIMEOUT = 11
@@ -41,25 +41,26 @@ REQUEST_LIMIT = 13
 
 GOOD_ENDINGS = frozenset({QUIT, CLIENT_CLOSED, DRAINED})
 
-# The exit status of a handler that cannot report, because it gets no memory (EX_OSERR).
+# The exit status (EX_OSERR) of a handler that gets no memory and so cannot report.
 EXIT_NO_MEMORY = 71
 
-# Of every record the first two: what it tells, and the handler (its PID).
-# Whether the listener is asked first, and the peer's name.
+# The first two fields of every record are its kind and the handler's PID. The others are:
+# whether this is an admission request, the peer's name.
 _ACCEPTED = Struct("<Bi?80p")
-# Whether the handler leaves now, the time since accept(2) in us, ending, requests answered, bytes received,
-# bytes sent, and of a request that had no answer the length and the bytes.
+# Whether the handler leaves now, microseconds since accept(2), ending, requests answered, bytes received,
+# bytes sent, and the bytes of a request that had no answer, with their length in front.
 _ENDED = Struct("<Bi?QiQQQ13p")
 # The errno.
 _FAILED = Struct("<Bii")
 _STRUCTS = {ACCEPTED: _ACCEPTED, ENDED: _ENDED, FAILED: _FAILED}
 
-# In front of every record, and in none: of what clients have a say in, a name has no line feed, and what has
-# come of a request is shorter. It begins with what is in it but once: so a part of it hides no whole one.
+# The mark in front of every record. No record contains it: the two fields on which clients have influence
+# cannot, because a name has no line feed, and a request has fewer bytes than the mark. The mark's first byte
+# occurs in it only once, so an incomplete mark cannot hide a whole one.
 START = b"\ncalcd reports: "
-# Bytes that the pipe has room for, as the kernel has it by default: one read(2) empties it.
+# Bytes that the pipe holds, the kernel's default. One read(2) empties it.
 CAPACITY = 65_536
-# Records that almost fill the smallest of pipes: 8 KiB, for a user who has too many (pipe(7)).
+# Records that almost fill the smallest pipe, the 8 KiB of a user who has too many pipes (pipe(7)).
 MANY = 64
 
 
@@ -69,7 +70,7 @@ failed = _FAILED.pack
 
 
 def decode(record: bytes) -> tuple[Any, ...] | None:
-    """What was packed, whatever follows it; None when that cannot be understood."""
+    """Returns the fields of a record, or None if the record makes no sense. Bytes behind it are ignored."""
     struct = _STRUCTS.get(record[0]) if record else None
     if struct is None or len(record) < struct.size:
         return None
@@ -83,23 +84,23 @@ def decode(record: bytes) -> tuple[Any, ...] | None:
 
 
 def open_pipe() -> tuple[int, int]:
-    """The reading end, which does not block, and the writing end, for handlers."""
+    """Returns the reading end, which does not block, and the writing end, which handlers use."""
     ends = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(ends[0], False)
     try:
         fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, CAPACITY)
     except PermissionError:
-        pass  # the user has too many: handlers that report wait for the listener to read, then
+        pass  # the user has too many pipes: in a smaller one, handlers may have to wait for the listener
     return ends
 
 
 def read(pipe: int) -> list[tuple[bytes, tuple[Any, ...]]]:
-    """The records that have arrived at a pipe's reading end, in order, and what was packed in them."""
+    """Returns the records that have arrived at a pipe's reading end, in order, each with its fields."""
     try:
         data = os.read(pipe, CAPACITY)
     except BlockingIOError:
         return []
-    # Cut, so that what a handler has put behind a record goes no further.
+    # Each record is cut to its size, so that bytes that a handler has put behind it are dropped.
     return [
         (record[: _STRUCTS[fields[0]].size], fields)
         for record in data.split(START)[1:]

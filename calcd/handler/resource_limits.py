@@ -1,4 +1,4 @@
-"""The memory and the CPU time that a handler may take: getrlimit(2)."""
+"""Limits the memory and the CPU time of handlers: getrlimit(2)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def restrict(limits: Limits) -> None:
-    """Limits the resources of the caller's handlers: for the listener, whose forks inherit it at no cost.
+    """Sets the resource limits of handlers. The listener calls it, and its forks inherit the limits for free.
 
-    Their processor time is their own, and its limit is the listener's as well, whose own time has none: so
-    it keeps SIGXCPU blocked, until the handler lets the signal through. What the listener has
-    inherited that is less stays.
+    The kernel counts the CPU time of each process by itself, but applies the limit to the listener as well,
+    which shall have none. So the listener blocks SIGXCPU, and a handler unblocks it. A lower limit that the
+    listener has inherited stays in force.
     """
     signals.block((signals.SIGXCPU,))
     for which, limit in ((RLIMIT_CPU, limits.handler_cpu_time), (RLIMIT_DATA, limits.handler_memory)):

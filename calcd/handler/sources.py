@@ -1,7 +1,7 @@
-"""Which source a connection counts for: the unit of the limits that are not for all clients together.
+"""Finds the source of a connection: the unit that MaxConnectionsPerSource= and MaxRatePerSource= count.
 
-One IPv4 address is a source. Of IPv6, an ordinary client has 2**64 addresses to choose from, so the network
-of its first 64 bits is one (RFC 4291, 2.5.1).
+An IPv4 address is a source. An ordinary IPv6 client can choose from 2**64 addresses, so for IPv6 the source
+is the network of the first 64 bits (RFC 4291, 2.5.1).
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ def _family(host: str) -> int:
     return AF_INET6 if ":" in host else AF_INET
 
 
-# Hosts whose source is remembered: working it out touches memory, which every fork pays for.
-_MOST_KNOWN = 1000
+# The number of hosts whose source is remembered. To find the source touches memory, and every fork pays for
+# that.
+_MAX_KNOWN = 1000
 
 
 class Sources:
     def __init__(self, exempt: Iterable[str]) -> None:
-        """exempt are networks as 192.0.2.0/24 and 2001:db8::/32."""
-        self._exempt: dict[int, list[tuple[int, int]]] = {AF_INET: [], AF_INET6: []}  # mask and network
+        """exempt are networks, such as 192.0.2.0/24 and 2001:db8::/32."""
+        self._exempt: dict[int, list[tuple[int, int]]] = {AF_INET: [], AF_INET6: []}  # masks and networks
         for text in exempt:
             host, _, length = text.partition("/")
             family = _family(host)
@@ -37,19 +38,20 @@ class Sources:
         self._known = {"": ""}
 
     def of(self, host: str) -> str:
-        """192.0.2.1, or 2001:db8::/64; empty for a host that is exempt, and for none (a Unix socket's)."""
+        """Returns the source of a host, such as 192.0.2.1 or 2001:db8::/64. The source is empty for an exempt
+        host, and for the empty host of a Unix socket."""
         source = self._known.get(host)
         if source is None:
-            if len(self._known) > _MOST_KNOWN:
+            if len(self._known) > _MAX_KNOWN:
                 self._known = {"": ""}
-            source = self._known[host] = self._work_out(host)
+            source = self._known[host] = self._find(host)
         return source
 
-    def _work_out(self, host: str) -> str:
+    def _find(self, host: str) -> str:
         family = _family(host)
         try:
             packed = inet_pton(family, host.partition("%")[0])  # without the zone of a link-local address
-        except OSError:  # what a handler has made up that was taken over
+        except OSError:  # not an address: a hijacked handler has made it up
             return host
         address = int.from_bytes(packed, "big")
         for mask, network in self._exempt[family]:

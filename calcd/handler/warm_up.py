@@ -1,4 +1,4 @@
-"""Connections that the listener serves to nobody before its first fork, so that a handler's code is warm."""
+"""Warms up the code of handlers: the listener serves connections to itself before its first fork."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from calcd.linux.process_title import Title
     from calcd.settings.limits import Limits
 
-# Python 3.11 adapts code after 8 runs, and what it finds there in some steps more.
+# Python 3.11 adapts code after 8 runs, and its instructions after some more.
 _CONNECTIONS = 32
 
 
 def warm_up(title: Title, limits: Limits, sources: Sources) -> None:
-    """Serves a few connections to nobody: a fork finds its code as the interpreter has adapted it.
+    """Serves a few connections in the listener, so that its forks inherit code that is specialized already.
 
-    From Python 3.11 on (PEP 659), code that has run some times is rewritten to look for things where they
-    were before. A handler that has to look everywhere touches 16 pages of memory more.
+    Since Python 3.11 (PEP 659), the interpreter rewrites code that has run several times, to find things
+    where they were before. A handler whose code is not rewritten yet touches 16 pages of memory more.
     """
     reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    # Of packets, so that each read gets one request: a client that waits for every answer.
+    # SOCK_SEQPACKET, so that each read gets one request, as from a client that waits for every reply.
     listening = socket(AF_UNIX, SOCK_SEQPACKET)
     listening.bind("")  # the kernel picks a name: unix(7), "Autobind feature"
     listening.listen()
@@ -39,21 +39,21 @@ def warm_up(title: Title, limits: Limits, sources: Sources) -> None:
         admission_requests=-1,
         title=title,
         inherited=(),
-        # Those that change which way it goes, and none that a client could reach.
+        # Only the limits that change the path through the code, and none that the warm-up would reach.
         limits=limits.of("max_connections_per_source", "max_rate_per_source"),
         sources=sources,
         own_filter=Filter(b""),
         is_warm_up=True,
     )
-    handler._for_accepting = []
+    handler._files_for_accepting = []
     for _ in range(_CONNECTIONS):
         client = socket(AF_UNIX, SOCK_SEQPACKET)
         client.connect(listening.getsockname())
         for oper in range(QUIT + 1):
             client.send(REQUEST.pack(oper, 6, 7))
-        handler._left = 1  # what another connection takes, a handler that gets one warms up itself
+        handler._left = 1  # the code between two connections stays cold; a handler that needs it warms it up
         handler.run()
-        host_and_name(-1, ("127.0.0.1", 7070))  # a Unix socket has other names
+        host_and_name(-1, ("127.0.0.1", 7070))  # the warm-up's socket is a Unix socket, with other names
         client.close()
     acceptor.close()
     listening.close()

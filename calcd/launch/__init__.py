@@ -1,1 +1,1 @@
-"""A command line becomes a daemon: options, rights, the way to the background."""
+"""Starts the daemon from a command line: options, rights, and the way to the background."""

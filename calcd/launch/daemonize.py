@@ -1,13 +1,13 @@
-"""Going to the background, and telling who started calcd how that went: daemon(7), "SysV daemons".
+"""Goes to the background, and tells the caller whether that succeeded: daemon(7), "SysV daemons".
 
-1.  python-daemon double-forks, but its DaemonContext.open() lets the caller go on before the daemon
-    serves. So the caller, the launcher, forks once more, and stays until the daemon says through a pipe
-    that it serves, or why not.
-2.  python-daemon must be told to detach: by itself it does not where the parent is PID 1, which is
-    what starts a service.
-3.  Under systemd it is the launcher that says READY=1, and MAINPID= with it, while it still is the main
-    process: NotifyAccess=main takes neither from a daemon that systemd does not know yet, and the daemon
-    would have to wait for the launcher's end to be known.
+1.  python-daemon double-forks, but its DaemonContext.open() lets the caller go on before the daemon serves.
+    So the caller, the launcher, forks once more. It stays until the daemon says through a socket that it
+    serves, or why it does not.
+2.  python-daemon is told explicitly to detach. By itself, it does not detach if the parent is PID 1, which is
+    the parent of a service.
+3.  Under systemd, the launcher sends READY=1 and MAINPID= while it still is the main process. With
+    NotifyAccess=main, systemd takes neither from a daemon that it does not know yet. To become known, the
+    daemon would have to wait until the launcher has ended.
 """
 
 import contextlib
@@ -25,45 +25,49 @@ from calcd.supervisor import sd_notify
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.held.pidfile import Pidfile
 
-# More than supervisor and listener ever have open; a connection's is in its handler.
+# More than the supervisor and the listener ever have open. Only handlers have a connection's file descriptor.
 _MAX_OPEN_FILES = 4096
 _INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class HasFileno(Protocol):
+    """An object with a file descriptor."""
+
     def fileno(self) -> int: ...
 
 
 def clean_inheritance() -> None:
-    """Gets rid of what the caller happened to leave to calcd: steps 2 to 4 of daemon(7), and more."""
+    """Resets what calcd has inherited from the caller: steps 2 to 4 of daemon(7), and more."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
-        # The last two Python ignores, to turn them into errors of the call. An ignored SIGCHLD (a
-        # caller's habit) would reap the handlers unseen, and nohup's SIGHUP make a reload impossible.
+        # Python ignores the last two, so that the calls fail instead. If the caller ignored SIGCHLD, as some
+        # do, the kernel would reap handlers unseen. If it ignored SIGHUP, as nohup does, calcd could not
+        # reload.
         signal.signal(number, signal.SIG_DFL)
-    # An interrupt has to wait until it can be answered, or what has been made by then would stay behind.
+    # Interrupts wait until calcd can handle them. Otherwise the files made by then would stay behind.
     signal.pthread_sigmask(signal.SIG_SETMASK, _INTERRUPTS)
-    os.umask(0o022)  # for the pidfile's folder, in which everybody may look
+    os.umask(0o022)  # for the pidfile's folder, which everybody may read
     kept = ("PATH", "LANG", "TZ", "NOTIFY_SOCKET", "JOURNAL_STREAM")
     for name in list(os.environ):
         if name not in kept and not name.startswith("LC_"):
             del os.environ[name]
-    # python-daemon 2.3.2 makes a set of all file descriptors that could be open when it is imported: 42
-    # to 145 MB at the hard limits that systems have.
+    # At its import, python-daemon 2.3.2 makes a set of all file descriptors that could be open: 42 to 145 MB
+    # at the hard limits of usual systems.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = min(hard, _MAX_OPEN_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, limit), limit))
     for fd in map(int, os.listdir("/proc/self/fd")):
-        if fd >= limit:  # python-daemon closes the ones below
+        if fd >= limit:  # python-daemon closes those below
             os.close(fd)
 
 
 def admit_signals() -> None:
-    """Ends the wait of those that clean_inheritance() lets wait."""
+    """Unblocks the signals that clean_inheritance() has blocked."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def open_standard_streams() -> None:
-    """Where the caller closed one of 0, 1 and 2, a socket would get that number, and messages with it."""
+    """Opens standard streams that the caller has closed. Otherwise a socket would get the number 0, 1 or 2,
+    and be sent the messages."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for the life of the process
@@ -76,7 +80,10 @@ def context(
     stderr: TextIO | None,
     pidfile: Pidfile | None,
 ) -> contextlib.AbstractContextManager[object]:
-    """python-daemon's context: in it, this is the daemon. stderr None is /dev/null."""
+    """Returns python-daemon's context manager, in which this process is the daemon.
+
+    If stderr is None, standard error is /dev/null.
+    """
     import daemon  # noqa: PLC0415 - after clean_inheritance()
 
     return daemon.DaemonContext(  # type: ignore[no-any-return] # has no types
@@ -86,8 +93,8 @@ def context(
         files_preserve=list(keep_open),
         pidfile=pidfile,
         stderr=stderr,
-        signal_map={},  # the supervisor has its own
-        initgroups=False,  # the identity is taken on already: calcd.launch.privileges
+        signal_map={},  # the supervisor handles signals itself
+        initgroups=False,  # calcd.launch.privileges has changed the identity already
     )
 
 
@@ -101,21 +108,20 @@ class Launch:
         return self._stream
 
     def succeeded(self, status: str) -> None:
-        """The daemon serves. Raises BrokenPipeError when the launcher was interrupted."""
+        """Tells the launcher that the daemon serves. Raises BrokenPipeError if the launcher was
+        interrupted."""
         assignments = (f"MAINPID={os.getpid()}", "READY=1", f"STATUS={status}")
         os.write(self._stream, bytes([ExitStatus.OK]) + "\n".join(assignments).encode())
         os.close(self._stream)
 
     def failed(self, failure: Failure) -> None:
-        with contextlib.suppress(OSError):  # the launcher has left, or has been told
+        """Tells the launcher why the daemon does not serve."""
+        with contextlib.suppress(OSError):  # the launcher has left, or knows already
             os.write(self._stream, bytes([failure.status]) + str(failure).encode(errors="replace"))
 
 
 def launch(daemon: Callable[[Launch], None]) -> None:
-    """Runs daemon in a process of its own, and returns in this one once it serves.
-
-    Raises the daemon's Failure.
-    """
+    """Runs daemon in another process, and returns once it serves. Raises the Failure of the daemon."""
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
@@ -124,7 +130,7 @@ def launch(daemon: Callable[[Launch], None]) -> None:
     theirs.close()
     with ours:
         outcome = _await_outcome(ours)
-    os.waitpid(child, 0)  # python-daemon's first parent, which has left
+    os.waitpid(child, 0)  # it has ended when python-daemon forked
     if not outcome:
         raise Failure(ExitStatus.SOFTWARE, "the daemon died while it started; calcd --foreground shows how")
     status, text = outcome[0], outcome[1:].decode(errors="replace")
@@ -134,10 +140,11 @@ def launch(daemon: Callable[[Launch], None]) -> None:
 
 
 def _await_outcome(stream: socket.socket) -> bytes:
-    """What the daemon says, empty when it died. An interrupt ends the launcher; the daemon takes all back.
+    """Returns what the daemon says, or nothing if it died.
 
-    Both agree on which came first: from the shutdown(2) on, what the daemon says fails (EPIPE); what it had
-    said before is still to be read, and then the interrupt was too late.
+    An interrupt ends the launcher, and the daemon then stops and removes its files. Both processes agree on
+    what came first. After the shutdown(2), the daemon's write fails (EPIPE). What the daemon wrote before can
+    still be read, and then the interrupt came too late.
     """
     signals = SignalPipe(_INTERRUPTS)
     admit_signals()
@@ -149,7 +156,8 @@ def _await_outcome(stream: socket.socket) -> bytes:
     if interrupts and not outcome:
         signal.signal(interrupts[0], signal.SIG_DFL)
         os.kill(os.getpid(), interrupts[0])
-    # What comes from now on is too late. Blocked, because Python takes its handlers away before it exits.
+    # Interrupts are too late from now on. They are blocked, because Python removes its signal handlers before
+    # it exits.
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     return outcome
 

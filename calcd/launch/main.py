@@ -1,4 +1,4 @@
-"""calcd's start-up, in order, and its mirror, the end."""
+"""The program calcd: it starts the daemon, step by step, and undoes the steps at the end."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ from calcd.supervisor.loop import SIGNALS, Supervisor
 
 
 def main() -> int:
-    """The program calcd: returns its exit status."""
+    """Runs calcd with sys.argv. Returns the exit status."""
     daemonize.open_standard_streams()
     try:
         given = options.parse(sys.argv[1:])
@@ -73,10 +73,10 @@ def _load(given: Options) -> Settings:
 
 
 def _start(given: Options, settings: Settings) -> None:
-    """Returns when the daemon serves; with --foreground, when it has ended.
+    """Starts calcd. Returns when the daemon serves, or, with --foreground, when it has ended.
 
-    What takes the caller's rights or terminal comes first: names, the pidfile's lock, the sockets. What
-    the launcher has opened by then, the daemon closes when it ends.
+    The steps that need the caller's rights or terminal come first: names of user and group, the pidfile's
+    lock, the sockets. The daemon closes these at its end.
     """
     watchdog_interval = sd_notify.watchdog_interval()
     passed = sockets.take_passed()
@@ -101,7 +101,7 @@ def _start(given: Options, settings: Settings) -> None:
 
         def serve(launch: Launch | None) -> None:
             keeps_stderr = given.foreground or target == LogTarget.STDERR or log.is_service()
-            # From here on a signal is no longer the end, but the loop's to answer.
+            # From here on, the loop handles signals. Before, they end the process.
             signals = SignalPipe(SIGNALS)
             daemonize.admit_signals()
             to_log = Log(target, settings.log_level)
@@ -121,7 +121,7 @@ def _start(given: Options, settings: Settings) -> None:
                 ),
                 contextlib.closing(control_socket) if control_socket else contextlib.nullcontext(),
             ):
-                prctl(PR_SET_CHILD_SUBREAPER, 1)  # of the handlers whose listener dies
+                prctl(PR_SET_CHILD_SUBREAPER, 1)  # to become the parent of handlers whose listener dies
                 if identity.uid == 0 and not settings.user:
                     to_log.write(messages.STAYS_ROOT)
                 Supervisor(
@@ -140,7 +140,7 @@ def _start(given: Options, settings: Settings) -> None:
             serve(None)
         else:
             daemonize.launch(serve)
-            at_the_end.pop_all()  # all of it is the daemon's now
+            at_the_end.pop_all()  # the daemon removes the files, so the launcher must not
             for each in listening:
                 each.socket.close()
             if control_socket:

@@ -12,7 +12,7 @@ from calcd.supervisor.failure import MEANINGS, ExitStatus, Failure
 
 
 class Options(NamedTuple):
-    action: str  # "run", or the option that asks for something else
+    action: str  # "run", or the option for another action, such as "--check"
     foreground: bool
     config_file: Path | None
     settings: Mapping[str, Sequence[str]]  # for calcd.settings.reading
@@ -24,9 +24,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Raises Failure for a usage error; --help and --version print and exit."""
+    """Returns the options. Raises Failure for a usage error. --help and --version print and exit."""
     given = make_parser().parse_args(arguments)
-    # The daemon changes to /, and reads the file again at a reload.
+    # The path becomes absolute: the daemon changes to /, and reads the file again at a reload.
     config_file = Path(os.path.abspath(given.config)) if given.config else None
     return Options(given.action, given.foreground, config_file, given_settings(given))
 
@@ -38,8 +38,8 @@ def make_parser() -> argparse.ArgumentParser:
         "background and returns when it serves.",
         epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,  # argparse's own text is no sentence
-        allow_abbrev=False,  # an abbreviation in a unit file breaks with the next option
+        add_help=False,  # the help text of argparse is no sentence
+        allow_abbrev=False,  # an abbreviation in a unit file would break when a similar option is added
     )
     parser.add_argument("-h", "--help", action="help", help="Print the options and statuses, and exit.")
     parser.add_argument(
@@ -76,7 +76,7 @@ def add_settings(group: argparse._ActionsContainer) -> None:
             group.add_argument(
                 setting.option,
                 dest=attribute,
-                action="append",  # also when it is not repeatable: the last one wins, as in a file
+                action="append",  # also if it is not repeatable: the last one wins, as in a file
                 metavar=setting.metavar,
                 help=text.replace("%", "%%"),
             )

@@ -1,4 +1,4 @@
-"""Which user calcd becomes, and becoming it."""
+"""Finds the user and group that calcd becomes, and changes to them."""
 
 import grp
 import os
@@ -11,9 +11,9 @@ from calcd.supervisor.held.ownership import Identity
 
 
 def resolve(user: str, group: str) -> Identity:
-    """The identity that User= and Group= ask for; the caller's own where they are empty.
+    """Returns the identity that User= and Group= set, or the caller's if they are empty.
 
-    Raises Failure for names that do not exist.
+    Raises Failure for a name that does not exist.
     """
     uid, gid, name = os.geteuid(), os.getegid(), None
     if user:
@@ -33,15 +33,15 @@ def resolve(user: str, group: str) -> Identity:
 
 
 def drop(identity: Identity) -> None:
-    """Takes the identity on, for good: real, effective, saved and file system ids, the supplementary groups,
-    and no capability. Where it is root's, as the administrator wants it, its capabilities stay.
+    """Changes to the identity for good: real, effective, saved and file system IDs, supplementary groups, and
+    no capabilities. If the identity is root, as the administrator wants it, the capabilities stay.
 
-    Not left to python-daemon: with initgroups, version 2.3.2 keeps the caller's primary group, and it knows
-    nothing of capabilities.
+    python-daemon does not do this well: with initgroups, version 2.3.2 keeps the caller's primary group, and
+    it does not drop capabilities.
 
-    Raises Failure where only root could, and OSError where the system does not let go of what is to go.
+    Raises Failure if this needs root, and OSError if the system does not take a right away.
     """
-    # No program that is executed from now on gets more than this process has: setuid(2) has no effect.
+    # No program that is executed from now on gets more rights than this process: set-user-ID has no effect.
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     if identity.uid != 0:
         capabilities.empty_bounding_set()

@@ -1,1 +1,1 @@
-"""What the kernel offers and Python does not, or not at a price that every fork could pay."""
+"""Interfaces of the kernel that Python lacks, or that in Python cost too much for every fork to pay."""

@@ -1,4 +1,4 @@
-"""Root's rights, one by one, and giving them up: capabilities(7)."""
+"""Gives up root's rights: capabilities(7)."""
 
 import ctypes
 from struct import Struct
@@ -12,25 +12,28 @@ _SETS = Struct("@6I")  # effective, permitted, inheritable, twice
 
 
 def empty_bounding_set() -> None:
-    """Leaves nothing that a program could get when it is executed. If there is anything in the set, that
-    takes CAP_SETPCAP, which root has; without it, the set stays as it is."""
+    """Empties the bounding set, so that no program gets a capability when it is executed.
+
+    This needs CAP_SETPCAP, which root has. Without it, the set stays as it is.
+    """
     for capability in range(64):  # the kernel's sets have 64 bits
         try:
             if prctl(PR_CAPBSET_READ, capability):
                 prctl(PR_CAPBSET_DROP, capability)
-        except OSError:  # EINVAL: one more than the kernel has; EPERM: no CAP_SETPCAP
+        except OSError:  # EINVAL: the kernel has no such capability; EPERM: no CAP_SETPCAP
             return
 
 
 def give_up() -> None:
-    """Gives up what this process has, or would pass on: permitted, effective, inheritable, and with them the
-    ambient ones. setresuid(2) leaves the inheritable ones, and all to a process that was not root.
+    """Gives up the process's permitted, effective and inheritable capabilities, and so the ambient ones too.
+
+    setresuid(2) is not enough: it keeps the inheritable ones, and all of them if the process was not root.
 
     Raises OSError.
     """
     none = _SETS.pack(0, 0, 0, 0, 0, 0)
     header, sets = _HEADER.pack(_VERSION_3, 0), ctypes.create_string_buffer(none)
     check("capget", libc.capget(header, sets))
-    # Only where there is something to give up: systemd's filter for services has capget, but not capset.
+    # Only if there are any: systemd's filter for services allows capget(2), but not capset(2).
     if sets.raw[: len(none)] != none:
         check("capset", libc.capset(header, none))

@@ -1,6 +1,7 @@
-"""How long this process has waited for a CPU: the second number of /proc/pid/schedstat.
+"""Measures how long this process waits for a CPU.
 
-It is described in the kernel's Documentation/scheduler/sched-stats.rst.
+It reads the second number of /proc/pid/schedstat, described in the kernel's
+Documentation/scheduler/sched-stats.rst.
 """
 
 import os
@@ -8,18 +9,20 @@ import time
 
 
 class CpuWait:
-    """Opens the file, which stays open: a listener that serves may open none."""
+    """Keeps the file open, because the listener may not open files once it serves."""
 
     def __init__(self) -> None:
         try:
             self.files = [os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)]
-        except OSError:  # a kernel that does not have it
+        except OSError:  # the kernel does not have it
             self.files = []
         self._before = self._now()
 
     def since_last_call(self) -> tuple[float, float]:
-        """Seconds that have passed, and those of them that this process has waited: 0 where the kernel does
-        not tell."""
+        """Returns the seconds that have passed, and those that this process has waited for a CPU.
+
+        The latter are 0 if the kernel does not tell.
+        """
         before, self._before = self._before, self._now()
         passed, waited = (now - then for now, then in zip(self._before, before, strict=True))
         return passed / 1e9, waited / 1e9

@@ -1,7 +1,6 @@
-"""Waiting for whatever comes first, a file descriptor or a time: epoll(7).
+"""An event loop that waits for file descriptors and timers: epoll(7).
 
-The selectors module does this as well, but imports enum and collections, 2 MB that every fork of the listener
-would pay for.
+Python's selectors module imports enum and collections: 2 MB that every fork of the listener would pay for.
 """
 
 from __future__ import annotations
@@ -15,22 +14,22 @@ if TYPE_CHECKING:
 
 __all__ = ["EPOLLIN", "EPOLLOUT", "EventLoop", "Timers"]
 
-# The most that epoll_wait(2) returns at a time. Python's own choice, 1,023, takes a buffer of three pages.
+# The most events that epoll_wait(2) returns at once. Python's default, 1,023, takes a buffer of three pages.
 _MOST_EVENTS = 16
 
 
 class Timers:
-    """Deadlines, named: setting one again moves it."""
+    """Named timers, each of which runs once."""
 
     def __init__(self) -> None:
         self._timers: dict[str, tuple[float, Callable[[], object]]] = {}
 
     def set(self, name: str, seconds: float, action: Callable[[], object]) -> None:
-        """Calls action once, so many seconds from now."""
+        """Calls action once, this many seconds from now. A timer that is set already is replaced."""
         self._timers[name] = time.monotonic() + seconds, action
 
     def set_once(self, name: str, seconds: float, action: Callable[[], object]) -> None:
-        """As set(), but leaves one that is set as it is."""
+        """As set(), but does not change a timer that is set already."""
         if name not in self._timers:
             self.set(name, seconds, action)
 
@@ -41,7 +40,7 @@ class Timers:
         return name in self._timers
 
     def timeout(self) -> float | None:
-        """Seconds until the next is due, for epoll; None when none is set."""
+        """Returns the seconds until the next timer is due, or None if none is set, as epoll takes it."""
         if not self._timers:
             return None
         return max(0.0, min(when for when, _ in self._timers.values()) - time.monotonic())
@@ -64,7 +63,7 @@ class EventLoop:
         return self._epoll.fileno()
 
     def watch(self, fd: int, action: Callable[[], object], events: int = EPOLLIN) -> None:
-        """Calls action whenever the file descriptor is ready. One that is watched already stays as it is."""
+        """Calls action whenever the file descriptor is ready. Does nothing if it is watched already."""
         if fd not in self._actions:
             self._epoll.register(fd, events)
             self._actions[fd] = action
@@ -74,17 +73,17 @@ class EventLoop:
         self._epoll.modify(fd, events)
 
     def ignore(self, fd: int) -> None:
-        """Ends watch(), before the file descriptor is closed. One that is not watched stays so."""
+        """Ends watch(). Call it before the file descriptor is closed. Does nothing if it is not watched."""
         if fd in self._actions:
             self._epoll.unregister(fd)
             del self._actions[fd]
 
     def turn(self) -> None:
-        """Waits once, and takes what has come."""
+        """Waits once, and calls the actions of what is ready or due."""
         actions, timers = self._actions, self.timers
         timeout = timers.timeout()
         for fd, _ in self._epoll.poll(timeout, _MOST_EVENTS):
-            if fd in actions:  # still: one of the events before may have ended this one
+            if fd in actions:  # an earlier action may have ended the watch
                 actions[fd]()
         if timeout is not None:
             timers.run_due()

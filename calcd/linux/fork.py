@@ -1,11 +1,10 @@
 """fork(2) for a process without threads.
 
-1.  os.fork() makes new locks for the interpreter in the child, and has glibc reset malloc's: nothing a
-    process with one thread needs, and 23 page faults, 50 us. glibc's _Fork(3) (2.34, POSIX.1-2024) is the
-    system call alone.
+1.  In the child, os.fork() makes new locks for the interpreter, and glibc resets malloc's locks. A process
+    with one thread needs neither, and they cost 23 page faults, 50 us. glibc's _Fork(3) (2.34, POSIX.1-2024)
+    is the system call alone.
 2.  From Python 3.12 on, os.fork() also reads /proc/self/stat each time, to count the threads.
-3.  ctypes keeps the interpreter's lock during the call (calcd.linux.libc), so the child goes on in possession
-of it.
+3.  ctypes keeps the interpreter's lock during the call (calcd.linux.libc), so the child holds it too.
 """
 
 import os
@@ -17,7 +16,7 @@ _fork.argtypes = ()
 
 
 def fork() -> int:
-    """0 in the child, its PID in the parent. Raises OSError."""
+    """Returns 0 in the child, and its PID in the parent. Raises OSError."""
     pid: int = _fork()
-    # The errno is lost by now: the slow way finds it again, or has better luck.
+    # The errno is lost. os.fork() fails again and raises the right error, or it succeeds.
     return pid if pid >= 0 else os.fork()

@@ -1,15 +1,15 @@
-"""The interpreter's program text in huge pages, where the kernel has them.
+"""Moves the interpreter's program text to huge pages, if the kernel has them.
 
-1.  fork(2) does not copy the page tables of program text. A handler comes by some 40 places of it, each of
-    which is a page fault that maps 64 KiB anew, and exit(2) takes all of that down again: 100 us of a
-    connection. A huge page (2 MiB on x86-64) is one entry of a table, and one page fault.
-2.  The page cache of most file systems has no huge pages (Linux 6.12), but memory that has no file does
-    (memfd_create(2)). So the text is copied there, and the copy is mapped over the original: what Node.js
-    does for --use-largepages.
-3.  Nobody can write to the copy: it is sealed before it is mapped. So it is never writable and executable,
-    not even in turn, and a service with MemoryDenyWriteExecute= may map it.
+1.  fork(2) does not copy the page tables of program text. A handler runs through some 40 places of the text.
+    Each of them is a page fault that maps 64 KiB, and exit(2) unmaps all of it: 100 us for each connection.
+    A huge page (2 MiB on x86-64) is one entry of a page table, and one page fault.
+2.  The page cache of most file systems has no huge pages (Linux 6.12), but memory without a file has them
+    (memfd_create(2)). So the text is copied there, and the copy is mapped over the original. Node.js does the
+    same for --use-largepages.
+3.  The copy is sealed before it is mapped, so nobody can write to it. It is never both writable and
+    executable, not even one after the other, so a service with MemoryDenyWriteExecute= may map it.
 
-Where any of this is not to be had, the text stays as it is, or in small pages, which is slower and no more.
+If any of this fails, the text stays as it is, or in small pages. This is slower, and has no other effect.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_
 
 
 def move_program_text() -> None:
-    """For a process with one thread. It takes as much memory as there is text, 4 MiB of Debian's Python."""
+    """Moves the text. The process must have one thread. The copy takes the memory of the text, 4 MiB with
+    Debian's Python."""
     try:
         with open("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") as file:
             size = int(file.read())
@@ -44,7 +45,8 @@ def move_program_text() -> None:
 
 
 def _read_only_mappings() -> range:
-    """The addresses around the interpreter's code where its file is mapped, and nobody can write: proc(5)."""
+    """Returns the range of addresses around the interpreter's code where its file is mapped read-only:
+    proc(5)."""
     code = ctypes.cast(ctypes.pythonapi.Py_GetVersion, c_void_p).value
     run, run_name = range(0), b""
     with open("/proc/self/maps", "rb") as maps:
@@ -65,13 +67,13 @@ def _whole_pages(addresses: range, size: int) -> range:
 
 
 def _fill(copy: int, text: range) -> bool:
-    """Returns whether all of it is there, for good."""
+    """Copies the text and seals the copy. Returns whether that succeeded."""
     original = (ctypes.c_char * len(text)).from_address(text.start)
     try:
         if os.pwrite(copy, original, 0) < len(text):
             return False
         fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _SEALS)
-    except OSError:  # no memory, or more than this process may write: LimitFSIZE=
+    except OSError:  # no memory, or LimitFSIZE= is too small
         return False
     return True
 
@@ -82,7 +84,7 @@ def _map(copy: int, text: range) -> None:
     mmap.restype = c_void_p
     madvise = bare_libc.madvise
     madvise.argtypes = (c_void_p, c_size_t, c_int)
-    # On failure of either, the processor goes on in what was mapped before: the bytes are the same.
+    # If a call fails, the program continues in the text that was mapped before, which has the same bytes.
     protection, flags = _PROT_READ | _PROT_EXEC, _MAP_PRIVATE | _MAP_FIXED
     if mmap(text.start, len(text), protection, flags, copy, 0) == text.start:
         madvise(text.start, len(text), _MADV_COLLAPSE)

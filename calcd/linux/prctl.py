@@ -1,4 +1,4 @@
-"""What a process says of itself to the kernel: prctl(2)."""
+"""Sets attributes of this process in the kernel: prctl(2)."""
 
 from ctypes import c_ulong
 
@@ -11,11 +11,11 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
 bare_prctl = bare_libc.prctl
-"""prctl(2) as it is, for handlers: the argument types and the errno would touch pages that nothing else
-does. Returns less than 0 on failure."""
+"""Plain prctl(2), for handlers: argument types and the errno would touch pages that nothing else touches.
+Returns a negative number on failure."""
 
 
 def prctl(option: int, value: int) -> int:
-    """prctl(2) with one argument. Raises OSError."""
+    """Calls prctl(2) with one argument. Raises OSError."""
     zero = c_ulong(0)
     return check("prctl", libc.prctl(option, c_ulong(value), zero, zero, zero))

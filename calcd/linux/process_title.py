@@ -1,9 +1,10 @@
-"""What ps(1) shows of a process: its command line, overwritten in place.
+"""Sets the title that ps(1) shows of a process, by overwriting its command line in place.
 
-The setproctitle package is not used because it imports logging, and with it threading: 330 us more
-for every fork of the listener. The kernel reads the command line from the memory that execve(2) laid
-the arguments out in (proc(5), cmdline), so a title is as long as that area at most; a longer one is
-cut, because what follows are the environment's strings, still in use.
+1.  The setproctitle package is not used because it imports logging, and so threading: 330 us more for every
+    fork of the listener.
+2.  The kernel reads the command line from the memory where execve(2) put the arguments (cmdline in proc(5)).
+    A title that is longer than this memory is cut, because the strings of the environment follow and are
+    still in use.
 """
 
 import ctypes
@@ -16,17 +17,17 @@ class Title:
     __slots__ = ("arguments", "write")
 
     def __init__(self) -> None:
-        with open("/proc/self/comm", "w") as comm:  # the short name, for pgrep and ps -C: not python3
+        with open("/proc/self/comm", "w") as comm:  # the short name, for pgrep and ps -C, else "python3"
             comm.write("calcd")
         with open("/proc/self/stat", "rb") as stat:
-            # The second field, a name in parentheses, may hold spaces; the third stands after it.
+            # The second field is a name in parentheses, and may hold spaces. The third one follows it.
             fields = stat.read().rpartition(b") ")[2].split()
         start, end = int(fields[48 - 3]), int(fields[49 - 3])
-        # For who calls no more functions than it must: calcd.handler.process. write(arguments, 0, text) cuts
-        # the text, or fills it up with NULs; the last byte stays one.
+        # Public, because calcd.handler.process saves the call of set(). write(arguments, 0, text) cuts the
+        # text or pads it with NULs. The last byte of the memory stays a NUL.
         self.write = Struct(f"{end - start - 1}s").pack_into
         self.arguments = memoryview((ctypes.c_char * (end - start)).from_address(start))
 
     def set(self, text: bytes) -> None:
-        """Shows text from now on. It may hold no NUL."""
+        """Sets the title. text must not hold a NUL."""
         self.write(self.arguments, 0, text)

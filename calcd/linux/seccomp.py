@@ -1,7 +1,7 @@
-"""A filter of system calls, ready to be put in force: seccomp(2).
+"""Installs filters of system calls: seccomp(2).
 
-What the call needs is made before the fork, so that a handler touches few pages for it. The programs are
-those of calcd.listener.system_calls.
+The argument of the call is made before the fork, so that a handler touches few pages to install its filter.
+calcd.listener.system_calls compiles the filters.
 """
 
 import ctypes
@@ -17,8 +17,10 @@ _INSTRUCTION_SIZE = 8  # struct sock_filter
 
 
 def is_supported() -> bool:
-    """Whether the kernel takes filters: seccomp(2), "SECCOMP_SET_MODE_FILTER". By prctl(2), like the rest,
-    because systemd 252 does not count seccomp(2) among the calls of a service."""
+    """Returns whether the kernel takes filters: seccomp(2), "SECCOMP_SET_MODE_FILTER".
+
+    The module calls prctl(2), because systemd 252 does not include seccomp(2) in the calls of a service.
+    """
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, None)
     return ctypes.get_errno() == errno.EFAULT
 
@@ -27,17 +29,17 @@ class Filter:
     __slots__ = ("_program", "argument")
 
     def __init__(self, program: bytes) -> None:
-        """program is what the kernel's BPF machine executes at each system call; empty for no filter."""
+        """program is the BPF code that the kernel runs at each system call; empty for no filter."""
         self._program = ctypes.create_string_buffer(program, len(program))
-        # struct sock_fprog: how many instructions there are, and where.
-        # For a caller that calls no more functions than it must: calcd.handler.process.
+        # struct sock_fprog: the number of instructions, and their address. Public, because
+        # calcd.handler.process saves the call of enforce().
         count, address = len(program) // _INSTRUCTION_SIZE, ctypes.addressof(self._program)
         self.argument = pack("@HP", count, address) if program else b""
 
     def enforce(self) -> None:
-        """Holds this process to it, and those it will fork: for good, and beside what was in force before.
+        """Installs the filter for this process and those that it forks, for good. Earlier filters stay.
 
-        Takes no_new_privs, or CAP_SYS_ADMIN. Raises OSError.
+        This needs no_new_privs or CAP_SYS_ADMIN. Raises OSError.
         """
         if self.argument and bare_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self.argument):
             raise OSError(FILTER_NOT_TAKEN)

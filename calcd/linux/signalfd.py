@@ -1,8 +1,8 @@
-"""Signals as readable bytes: signalfd(2), which Python does not have.
+"""Reads signals from a file descriptor: signalfd(2), which Python does not have.
 
-The listener keeps its signals blocked for ever. So a fork inherits neither a wakeup file descriptor that
-it would have to give up nor a moment in which a signal to the child is taken for the parent's, and the
-two system calls that blocking around each fork would take are saved.
+The listener always keeps its signals blocked. So a fork inherits no wakeup file descriptor that it would have
+to close. No signal to the child can be taken for one to the parent. And the two system calls to block signals
+around each fork are saved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SIGINFO = Struct("@I8xI112x")  # struct signalfd_siginfo: the signal's number, 
 
 
 def open_signalfd(numbers: Iterable[int]) -> int:
-    """Blocks these signals, and no others; returns a non-blocking file descriptor for read_signals().
+    """Blocks these signals, and no others. Returns a non-blocking file descriptor for read_signals().
 
     Raises OSError.
     """
@@ -30,6 +30,6 @@ def open_signalfd(numbers: Iterable[int]) -> int:
 
 
 def read_signals(fd: int) -> Iterable[tuple[int, int]]:
-    """The signals that have arrived, each with the PID that it is from: called when the file descriptor is
-    readable."""
+    """Returns the number and the sender's PID of signals that have arrived. Call it when the file descriptor
+    is readable."""
     return _SIGINFO.iter_unpack(os.read(fd, _SIGINFO.size * 4))

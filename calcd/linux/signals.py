@@ -1,10 +1,10 @@
-"""Signals as bytes in a pipe, for a loop that sleeps in epoll.
+"""Handles signals: as bytes in a pipe, for a loop that sleeps in epoll, or blocked, or ignored.
 
-The handlers do nothing: signal(7) restricts what one may do, and Python runs one between any two
-bytecodes. The wakeup file descriptor (signal.set_wakeup_fd) gets the signal's number, the loop acts.
-
-It uses _signal, the C module under signal, because the listener does: signal makes an enum of every
-number that passes, which costs a fork 600 KiB of tables and each call some 25 page faults.
+1.  With the pipe, signal handlers do nothing: signal(7) restricts what they may do, and Python runs them
+    between any two bytecodes. The wakeup file descriptor (signal.set_wakeup_fd) gets the signal's number, and
+    the loop acts on it.
+2.  The module uses _signal, the C module under signal, because the listener imports it. signal makes an enum
+    of every number, which costs a fork 600 KiB of page tables and each call some 25 page faults.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ __all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGU
 _SET_SIZE = 128  # sigset_t: bytes
 
 bare_sigprocmask = bare_libc.sigprocmask
-"""sigprocmask(2) as it is, for handlers: Python's pthread_sigmask() makes a set of what was blocked."""
+"""Plain sigprocmask(2), for handlers: Python's pthread_sigmask() makes a set of the old mask."""
 
 
 class SignalPipe:
     def __init__(self, numbers: Iterable[int]) -> None:
         self.ends = self.reading_end, writing_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        # Full after 65,536 signals that nobody has read: the loop will look at everything anyhow.
+        # The pipe is full after 65,536 unread signals. To lose more is harmless: the loop checks everything.
         _signal.set_wakeup_fd(writing_end, warn_on_full_buffer=False)
         for number in numbers:
             _signal.signal(number, lambda _signal, _frame: None)
 
     def read(self) -> bytes:
-        """The signals that arrived since the last call, a byte each, in order, repetitions included."""
+        """Returns the signals that arrived since the last call, one byte each, in order, with repetitions."""
         try:
             return os.read(self.reading_end, 65536)
         except BlockingIOError:
@@ -45,7 +45,7 @@ class SignalPipe:
 
 
 def set_of(numbers: Iterable[int]) -> bytes:
-    """A sigset_t with these signals: sigsetops(3)."""
+    """Returns a sigset_t with these signals: sigsetops(3)."""
     return sum(1 << (number - 1) for number in numbers).to_bytes(_SET_SIZE, "little")
 
 
@@ -63,7 +63,7 @@ def block(numbers: Iterable[int]) -> None:
 
 
 def wait_for(numbers: Iterable[int], seconds: float) -> int | None:
-    """Waits for one of these signals, which are blocked, and takes it; None when the time is over."""
+    """Waits for one of these signals, which must be blocked. Returns its number, or None after the time."""
     info = _signal.sigtimedwait(numbers, seconds)
     return None if info is None else int(info.si_signo)
 

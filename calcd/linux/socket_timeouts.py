@@ -1,9 +1,9 @@
-"""The time-outs of a socket's reads and writes: SO_RCVTIMEO and SO_SNDTIMEO, socket(7).
+"""Sets the timeouts of a socket's reads and writes: SO_RCVTIMEO and SO_SNDTIMEO, socket(7).
 
-With them a read(2) or write(2) that has to wait for longer fails with EAGAIN, and one that is short of some
-bytes returns those it has. The kernel keeps the time: no call is made for it between a request and its reply.
-
-By ctypes, because a connection is a file descriptor here, and a socket object costs a fork a dozen pages.
+1.  A read(2) or write(2) that waits for longer fails with EAGAIN, or returns the number of bytes that were
+    transferred by then. The kernel keeps the time, so it takes no call between a request and its reply.
+2.  The module uses ctypes, because a connection is a file descriptor here. A socket object would cost a fork
+    a dozen pages.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _setsockopt.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_char_
 
 
 def timeval(seconds: float) -> bytes:
-    """A struct timeval: at least a microsecond, since 0 is for ever in it."""
+    """Returns a struct timeval of at least a microsecond. 0 stands for no timeout, as for math.inf."""
     if seconds == math.inf:
         return pack("@ll", 0, 0)
     return pack("@ll", *divmod(max(int(seconds * 1e6), 1), 1_000_000))
 
 
 def limit_receive(fd: int, period: bytes) -> None:
-    """Raises OSError."""
+    """Sets the receive timeout to a timeval(). Raises OSError."""
     _set(fd, SO_RCVTIMEO, period)
 
 
 def limit_send(fd: int, period: bytes) -> None:
-    """Raises OSError."""
+    """Sets the send timeout to a timeval(). Raises OSError."""
     _set(fd, SO_SNDTIMEO, period)
 
 

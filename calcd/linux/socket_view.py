@@ -1,7 +1,7 @@
-"""A socket object for a connection that is known by its file descriptor alone.
+"""A temporary socket object for a file descriptor.
 
-A connection is a file descriptor in listener and handler: a socket object costs each fork a dozen pages
-of memory. This one is for the rare call that has no function for file descriptors.
+A connection is a file descriptor in listener and handler, because a socket object costs each fork a dozen
+pages of memory. The socket object here is for the rare calls that need one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SocketView:
-    """In a with statement; the file descriptor stays open at its end, also when that is an exception."""
+    """A context manager that returns the socket. The file descriptor stays open at its end in any case."""
 
     def __init__(self, fd: int) -> None:
         self._socket = socket(fileno=fd)

@@ -1,1 +1,1 @@
-"""The process that forks a handler for each connection, and decides who is let in."""
+"""The listener: the process that forks handlers and decides which connections are admitted."""

@@ -1,6 +1,6 @@
-"""Who is let in: the one place where that is decided, from counts and a time alone.
+"""Decides whether a connection is admitted, from counts and the time. Nothing else decides this.
 
-It has no socket and reads no clock, so that its tests need neither.
+The module has no socket and reads no clock, so its tests need neither.
 """
 
 from __future__ import annotations
@@ -9,34 +9,39 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from calcd.settings.limits import Limits
 
-# What limits; as a decision about a connection, all but FULL. The last two say why it is refused.
+# FULL, TOO_MANY and TOO_FAST are the limits that can be reached. The decision about a connection is
+# ADMITTED, or TOO_MANY or TOO_FAST, the reason to refuse it.
 ADMITTED, FULL, TOO_MANY, TOO_FAST = range(4)
 
 _SECOND = 1_000_000_000
 
 
 class Admission:
-    """Counts the connections that are open, in all and by source (calcd.handler.sources)."""
+    """Counts the open connections, in all and by source (calcd.handler.sources)."""
 
     def __init__(self, limits: Limits) -> None:
         self._max = limits.max_connections
         self._max_of_source = limits.max_connections_per_source
-        self._interval = int(_SECOND / limits.max_rate_per_source)  # 0 when there is no limit
+        self._interval = int(_SECOND / limits.max_rate_per_source)  # ns; 0 if there is no limit
         self._open = 0
-        self._of_source: dict[str, int] = {}  # no source without a connection
-        self._due: dict[str, int] = {}
+        self._of_source: dict[str, int] = {}  # only sources that have a connection
+        self._next_due: dict[str, int] = {}  # by source, in ns: see _is_too_fast()
 
     def is_full(self) -> bool:
-        """No source is allowed another: accept none, and the kernel lets them wait."""
+        """Returns whether no source may have another connection. New ones then wait in the backlog."""
         return self._open >= self._max
 
     def room(self) -> float:
-        """How many more may be open; less than 0 when other listeners have more than there was room for."""
+        """Returns how many more connections may be open. It is negative if other listeners have more than
+        there was room for."""
         return self._max - self._open
 
     def decide(self, source: str, now: int) -> int:
-        """Whether a new connection is ADMITTED, and counted, or why not. now is in ns, and never less than
-        before; the empty source is exempt from what limits a single one."""
+        """Decides about a new connection and counts it if it is admitted. Returns ADMITTED, TOO_MANY or
+        TOO_FAST.
+
+        now is in ns and never decreases. The empty source is exempt from the limits for a source.
+        """
         if source:
             count = self._of_source.get(source, 0)
             if count >= self._max_of_source:
@@ -48,20 +53,23 @@ class Admission:
         return ADMITTED
 
     def _is_too_fast(self, source: str, now: int) -> bool:
-        """The generic cell rate algorithm (ITU-T I.371): when a connection would have been due that kept to
-        the rate, after all those before it, is all there is to remember. It may come a second too early."""
-        due = max(self._due.get(source, 0), now)
+        """Applies the generic cell rate algorithm (ITU-T I.371).
+
+        It remembers one time for each source: when the next connection is due, if all keep to the rate. A
+        connection may come up to a second before that.
+        """
+        due = max(self._next_due.get(source, 0), now)
         if due - now > _SECOND - self._interval:
             return True
-        self._due[source] = due + self._interval
+        self._next_due[source] = due + self._interval
         return False
 
     def ended(self, source: str) -> None:
-        """A connection that was admitted is over."""
+        """A connection that was admitted has ended."""
         self.count(source, -1)
 
     def count(self, source: str, difference: int) -> None:
-        """Connections that another listener has, or has no more."""
+        """Adds connections to the counts, or subtracts them. Other listeners' connections count as well."""
         self._open += difference
         if source:
             count = self._of_source.get(source, 0) + difference
@@ -71,10 +79,11 @@ class Admission:
                 self._of_source.pop(source, None)
 
     def remembers(self) -> bool:
-        """Whether there is anything to forget()."""
-        return bool(self._due)
+        """Returns whether forget() may have something to forget."""
+        return bool(self._next_due)
 
     def forget(self, now: int) -> bool:
-        """Forgets the sources that have kept to the rate, which are as good as new; True if some are left."""
-        self._due = {source: due for source, due in self._due.items() if due > now}
+        """Forgets the sources whose next connection is due: they are treated like new ones. Returns whether
+        some are left."""
+        self._next_due = {source: due for source, due in self._next_due.items() if due > now}
         return self.remembers()

@@ -1,8 +1,9 @@
-"""The seccomp filters of listener and handlers, made by a child process.
+"""Makes the seccomp filters of the listener and the handlers, in a child process.
 
-What makes them, libseccomp's Python bindings, would stay in the listener's memory and be paid for at every
-fork. A child of the listener makes them, not the supervisor: after an upgrade, a new listener's code
-needs the calls that the new code lists.
+1.  libseccomp's Python bindings make the filters. In the listener they would stay in memory, and every fork
+    would pay for them.
+2.  The child is the listener's and not the supervisor's: after an upgrade, the code of a new listener needs
+    the system calls that the new code lists.
 """
 
 import os
@@ -15,10 +16,12 @@ _MAX_SIZE = 4096 * 8  # bytes: BPF_MAXINSNS
 
 
 def build(handlers_are_reused: bool) -> tuple[Filter, Filter, int]:
-    """The listener's, a handler's, and what is missing for them: one of calcd.listener.events, or 0.
-    Where something is, the filters let everything through.
+    """Returns the listener's filter, a handler's filter, and what is missing to make them.
 
-    Raises OSError, and RuntimeError when they cannot be made though nothing is missing.
+    The last is packets.NO_LIBRARY, packets.NO_KERNEL_SUPPORT, or 0 when nothing is missing. If something is
+    missing, both filters allow every call.
+
+    Raises OSError, and RuntimeError when nothing is missing but the child fails.
     """
     files = os.memfd_create("listener's filter"), os.memfd_create("handlers' filter")
     child = os.fork()
@@ -41,10 +44,10 @@ def build(handlers_are_reused: bool) -> tuple[Filter, Filter, int]:
 
 
 def _compile(own: int, handlers: int, handlers_are_reused: bool) -> int:
-    """In the child: writes the programs into these files; returns what is missing for them."""
-    import site  # noqa: PLC0415 - the listener runs without, because of what it costs
+    """Runs in the child: writes the filters to the two files, and returns what is missing, as build()."""
+    import site  # noqa: PLC0415 - too costly for the listener, which runs without it
 
-    site.main()  # adds the folder of Debian's packages
+    site.main()  # adds the folder of Debian's Python packages
     try:
         from calcd.listener import system_calls  # noqa: PLC0415
     except ImportError as error:

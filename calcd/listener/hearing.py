@@ -1,4 +1,4 @@
-"""What handlers tell: their reports, their requests for admission, and their ends."""
+"""Takes what handlers tell: their reports, their admission requests, and their ends."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from calcd.listener.reached_limits import ReachedLimits
     from calcd.listener.troubles import Troubles
 
-# Seconds between two looks at what handlers tell, as long as some wait for connections.
+# Seconds between two reads of the reports, as long as handlers wait for connections.
 _REPORTS_INTERVAL = 0.002
-# Seconds between two looks at all handlers, for those that have ended unnoticed.
-_LOOK = 0.2
+# Seconds between two checks of all handlers, for those that have ended unnoticed.
+_CHECK_INTERVAL = 0.2
 
 
 class Hearing:
@@ -45,8 +45,8 @@ class Hearing:
         troubles: Troubles,
         outbox: Outbox,
     ) -> None:
-        """reports is the reading end of the handlers' pipe; admission_requests an eventfd, by which a handler
-        asks for a look there at once."""
+        """reports is the reading end of the handlers' pipe. admission_requests is an eventfd: a handler that
+        has made an admission request writes to it, so that its report is read at once."""
         self._reports = reports
         self._admission_requests = admission_requests
         self._loop = loop
@@ -56,7 +56,7 @@ class Hearing:
         self._reached = reached
         self._troubles = troubles
         self._outbox = outbox
-        self._reaped = 0  # a handler whose last reports are taken
+        self._reaped = 0  # the PID of a handler that was just reaped, while its last reports are taken
 
     def open(self) -> None:
         self._watch_reports()
@@ -68,10 +68,12 @@ class Hearing:
         self._loop.watch(self._reports, self._look_at_reports)
 
     def _look_at_reports(self) -> None:
-        """
-        1.  Under load each connection would wake this process twice; what has come meanwhile is read at a
-            fraction of the price, as long as connections find a handler that waits, and the pipe has room.
-        2.  Where handlers are not used again, the end of each wakes it anyhow.
+        """Takes reports now, and again after _REPORTS_INTERVAL instead of when the next one comes.
+
+        1.  Under load, each connection would wake the listener twice. Reading many reports at once costs a
+            fraction of that. The listener waits only if handlers wait, so that connections are accepted
+            meanwhile, and if the pipe has room.
+        2.  If handlers serve one connection only, the end of each handler wakes the listener anyway.
         """
         is_ahead = self._outbox.is_overfull()
         records = 0 if is_ahead else self.take_reports()
@@ -80,7 +82,7 @@ class Hearing:
             self._loop.timers.set("reports", _REPORTS_INTERVAL, self._watch_reports)
 
     def take_reports(self) -> int:
-        """Returns how many there were."""
+        """Takes the reports that have arrived. Returns their number."""
         records = report.read(self._reports)
         now = time.monotonic_ns()
         for record, fields in records:
@@ -98,30 +100,30 @@ class Hearing:
             if self._pool.may_accept(handler) and self._is_admitted(handler, now, *fields[2:]):
                 self._outbox.accepted(handler, record)
             elif asks and handler in self._pool.serving:
-                # Another has reported in its name before, and it would wait for an answer for ever.
+                # Another handler has reported in this one's name. This one would wait for ever for an answer.
                 self._signal(handler, signals.SIGKILL)
         elif handler in self._pool.serving:
             self._ended(handler, leaves=fields[2])
             self._outbox.ended(handler, record, fields)
 
     def _ended(self, handler: int, leaves: bool) -> int:
-        """Returns time.monotonic_ns() of the connection's accept."""
-        since, source = self._pool.serving[handler]
+        """The handler's connection has ended. Returns time.monotonic_ns() of its accept."""
+        accepted, source = self._pool.serving[handler]
         self._pool.ended(handler, leaves)
         self._admission.ended(source)
-        return since
+        return accepted
 
     # Admission requests ---------------------------------------------------------------------------
 
     def _take_admission_requests(self) -> None:
         try:
             os.eventfd_read(self._admission_requests)
-        except BlockingIOError:  # a handler that was taken over has read it
+        except BlockingIOError:  # a hijacked handler has read it
             pass
         self.take_reports()
 
     def _is_admitted(self, handler: int, now: int, asks: bool, peer: bytes) -> bool:
-        # Also those that are exempt: the next handlers will have it from here, worked out.
+        # Also for exempt sources: Sources remembers the result, and the next forks inherit it.
         source = self._sources.of(host_of(peer.decode()))
         if not asks:
             source = ""
@@ -137,45 +139,46 @@ class Hearing:
         return True
 
     def _signal(self, handler: int, number: int) -> None:
-        """The PID of one that has been waited for may be somebody else's by now."""
+        """Signals a handler that has not been reaped. The PID of one that has may be another process's."""
         if handler != self._reaped:
             os.kill(handler, number)
 
     # Ends -----------------------------------------------------------------------------------------
 
     def take_ends(self, children: list[int]) -> None:
-        """SIGCHLD has come from these children.
+        """Reaps these children, from which SIGCHLD has come, and others that have ended.
 
-        1.  wait(2) for any child looks at each of them, which took half of a listener's time with 5,000
-            connections open. So a handler is waited for by its PID, which the signal tells.
-        2.  One SIGCHLD can stand for many: those that have said that they leave, and, now and then, all are
-            looked at.
+        1.  wait(2) for any child checks each child. With 5,000 connections open, that took half of the
+            listener's time. So the listener waits for the PID that the signal gives.
+        2.  One SIGCHLD can stand for several children. So the listener also checks the handlers that have
+            reported that they leave, and now and then all children.
         """
         for child in children:
             self._reap(child)
         for handler in list(self._pool.leaving):
             self._reap(handler)
         if len(self._pool):
-            self._loop.timers.set_once("look", _LOOK, self._look_at_all)
+            self._loop.timers.set_once("look", _CHECK_INTERVAL, self._reap_all)
 
-    def _look_at_all(self) -> None:
+    def _reap_all(self) -> None:
         while self._reap(-1):
             pass
 
     def _reap(self, pid: int) -> int:
-        """Waits for a child if it has ended, -1 for whichever has; returns its PID, 0 when there is none."""
+        """Reaps the child with this PID, or any child for -1, if it has ended. Returns its PID, or 0."""
         try:
             handler, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
             return 0
         if handler:
             self._reaped = handler
-            self.take_reports()  # what it has told before
+            self.take_reports()  # the handler's last ones among them
             self._reaped = 0
             if handler in self._pool.serving:
                 microseconds = (time.monotonic_ns() - self._ended(handler, leaves=True)) // 1000
                 self._outbox.tell_of(handler, packets.died(handler, status, microseconds))
-            # Else it told of its connection's end, or it is somebody's who exec'd: reaped, and not blamed.
+            # If the handler could not accept, its connection's end was reported. A child that is no handler,
+            # from before the exec, is reaped as well. Neither is logged as lost.
             if self._pool.left(handler) and status:
                 self._outbox.tell(packets.lost(handler, status))
                 self._troubles.pause()

@@ -1,4 +1,4 @@
-"""How the listener leaves: the backlog is served, then the sockets are closed, then the last handler ends."""
+"""Ends a listener: it serves the backlog, closes its sockets, and waits until the last handler has ended."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from calcd.listener.pool import Pool
     from calcd.listener.staffing import Staffing
 
-# Seconds between two signals that handlers are to obey: calcd.handler.session, 4.
-_REMINDER = 0.1
-# How often handlers at work are told that they are to accept no more.
+# Seconds between two signals to all handlers. calcd.handler.session, 4, says why one is not enough.
+_REMINDER_INTERVAL = 0.1
+# How many times handlers that serve are told to accept no more.
 _STOP_ACCEPTING_TIMES = 10
-# Seconds between two looks at the backlog of sockets that are to be closed.
+# Seconds between two checks of the backlog before the sockets are closed.
 _BACKLOG_INTERVAL = 0.01
-# The most that a listen(2) of calcd's lets wait: Backlog=.
+# The largest backlog that calcd sets: Backlog=.
 _MAX_BACKLOG = 65_535
 
 
@@ -40,8 +40,8 @@ class Leaving:
         hearing: Hearing,
         staffing: Staffing,
     ) -> None:
-        """has_successor says that the sockets are systemd's: what waits in their backlog when this listener
-        drains, the next calcd will serve. drain_time is in seconds."""
+        """has_successor says that systemd holds the sockets: when this listener drains, it need not serve the
+        backlog, because the next calcd does. drain_time is in seconds."""
         self._has_successor = has_successor
         self._drain_time = drain_time
         self._acceptor = acceptor
@@ -51,22 +51,25 @@ class Leaving:
         self._hearing = hearing
         self._staffing = staffing
         self._is_draining = False
-        self._last_connection = 0  # which one, of all that are accepted, ends the wait for the backlog
+        self._last_connection = 0  # ends the wait for the backlog when so many are accepted in all
 
     def is_over(self) -> bool:
         return self._staffing.has_closed and not len(self._pool)
 
     def retire(self, has_successor: bool) -> None:
-        """Accepts no more; the sockets are closed as soon as nobody waits in their backlog for a listener
-        that will not come: they would be reset, requests and all."""
+        """Stops accepting, and closes the sockets.
+
+        If no successor serves the backlog, this listener serves it first. Connections that are in the backlog
+        when the last process closes the socket are reset, with their requests.
+        """
         if self._staffing.has_closed or self._timers.is_set("backlog"):
             return
-        # Nobody can keep it here for ever.
+        # Bounded, so that clients that keep connecting cannot keep the listener for ever.
         self._last_connection = self._pool.connections + (0 if has_successor else _MAX_BACKLOG)
         self._close_when_nobody_waits()
 
     def drain(self) -> None:
-        """Retires, and has every connection end once its client has got its answers; those that are still
+        """Retires, and ends every connection once its client has got its answers. Connections that are still
         open after the drain time are cut off."""
         if not self._is_draining:
             self._is_draining = True
@@ -91,11 +94,13 @@ class Leaving:
             self._tell_all(STOP_ACCEPTING, _STOP_ACCEPTING_TIMES)
 
     def _tell_all(self, signal: int, times: float) -> None:
-        """Sends a signal to all handlers, by the process group that they share with the listener. More than
-        once, because it can come between a look for one and a read(2), which goes on."""
+        """Sends a signal to all handlers, by the process group that they share with the listener.
+
+        It sends the signal several times: one that arrives just before read(2) sleeps does not interrupt it.
+        """
         os.killpg(0, signal)
         if times > 1:
-            self._timers.set("told", _REMINDER, lambda: self._tell_all(signal, times - 1))
+            self._timers.set("told", _REMINDER_INTERVAL, lambda: self._tell_all(signal, times - 1))
 
     def _kill(self) -> None:
         self._last_connection = 0

@@ -1,4 +1,4 @@
-"""The link to the supervisor: a SOCK_SEQPACKET pair, events up and commands down (calcd.listener.packets)."""
+"""The listener's link to the supervisor: it sends events and takes commands (calcd.listener.packets)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Link:
         obey: Callable[[bytes], None],
         supervisor_died: Callable[[], None],
     ) -> None:
-        """supervisor is this end of the pair. obey carries out a command."""
+        """supervisor is the listener's end of the SOCK_SEQPACKET pair. obey is called with each command,
+        supervisor_died when the other end is closed."""
         self._supervisor = supervisor
         self._outbox = outbox
         self._loop = loop
@@ -34,23 +35,26 @@ class Link:
         self._is_full = False  # the supervisor takes nothing for now
 
     def open(self) -> None:
-        """Takes the commands that are there already, and from now on those that come."""
+        """Takes the commands that have arrived already, and watches for more."""
         self._supervisor.setblocking(False)
         self._loop.watch(self._supervisor.fileno(), self._take_command)
         while self._take_command():
             pass
 
     def flush(self) -> None:
-        """Tells what is in the outbox. To be called before anything that takes long, as a fork does: what
-        this process has heard and not told yet, is lost with it when it is killed."""
+        """Sends the events in the outbox.
+
+        Call it before anything that takes long, such as a fork: if the listener is killed, the events that it
+        has not sent are lost.
+        """
         if self._is_alone:
             self._outbox.clear()
-        elif not self._is_full:  # else epoll tells when there is room again
+        elif not self._is_full:  # else epoll reports when there is room again
             self._send()
 
     def _take_command(self) -> bool:
-        """Also sends what could not be sent before: called when the socket is readable or writable. Returns
-        whether there was a command."""
+        """Takes a command, and sends the events that did not fit before. Called when the socket is readable
+        or writable. Returns whether there was a command."""
         packet: bytes | None
         try:
             packet = self._supervisor.recv(packets.PACKET_SIZE)
@@ -68,7 +72,7 @@ class Link:
         return packet is not None
 
     def _send(self) -> None:
-        """What the supervisor can't take now is kept for later: nobody waits for it."""
+        """Sends events without waiting. Those that the supervisor does not take now stay in the outbox."""
         self._outbox.close_sum()
         unsent = self._outbox.events
         sent = 0
@@ -89,7 +93,7 @@ class Link:
             self._loop.change(self._supervisor.fileno(), EPOLLIN | EPOLLOUT if is_full else EPOLLIN)
 
     def _go_on_alone(self) -> None:
-        """The supervisor has died: what is in hand is served, and the rest is its successor's."""
+        """The supervisor has died: its successor will serve new clients, this listener those it has."""
         if not self._is_alone:
             self._is_alone = True
             self._loop.ignore(self._supervisor.fileno())

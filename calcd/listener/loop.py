@@ -1,14 +1,16 @@
-"""The listener's loop: fork handlers, hear what they tell, tell the supervisor.
+"""The listener's loop: it forks handlers, takes their reports, and sends events to the supervisor.
 
-It sleeps in one epoll. It accepts no connection itself: its handlers do, and say so, and of a source that has
-limits they ask first.
+The loop sleeps in one epoll. The listener accepts no connection: the handlers accept, and report it. For a
+source with limits, a handler makes an admission request first.
 
-What it imports, and what it touches between two forks, is what a connection costs:
+The modules that the listener imports, and the memory that it touches between two forks, make up the cost of
+a connection:
 
-1.  fork(2) copies the tables of all memory in use, and exit(2) takes them down again: 30 us for each MB.
-    So nothing here imports enum (signal, socket, selectors, json), typing or collections.
-2.  A page that is written after a fork is a page fault, in the parent as well as in the child: 2 to 4 us.
-    So the sockets are those of _socket, the C module under socket.
+1.  fork(2) copies the page tables of all memory in use, and exit(2) frees them: 30 us for each MB. So no
+    module of the listener imports enum (which signal, socket, selectors and json import), typing or
+    collections.
+2.  The first write to a page after a fork is a page fault, in the parent and in the child: 2 to 4 us. So the
+    sockets are those of _socket, the C module under socket.
 """
 
 from __future__ import annotations
@@ -63,9 +65,9 @@ class Listener:
         title: Title,
         handlers_filter: Filter,
     ) -> None:
-        """sockets listen, supervisor is this end of the pair, reports both ends of the handlers' pipe,
-        signals the signalfd of SIGNALS. For has_successor and drain_time see calcd.listener.leaving, for
-        sums_up calcd.listener.outbox."""
+        """sockets are the listening ones. supervisor is the listener's end of the pair. reports are the
+        reading and the writing end of the handlers' pipe. signals is a signalfd for SIGNALS.
+        calcd.listener.leaving describes has_successor and drain_time, calcd.listener.outbox sums_up."""
         reports_to_read, reports_to_write = reports
         admission_requests = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._signals = signals
@@ -133,11 +135,11 @@ class Listener:
         )
 
     def run(self) -> None:
-        """Serves until it is told to leave, or left alone, and every handler has ended."""
+        """Serves until the supervisor tells it to leave, or has died, and every handler has ended."""
         self._staffing.open()
         self._loop.watch(self._signals, self._take_signals)
         self._hearing.open()
-        self._link.open()  # also takes how many connections others have: before there is a handler
+        self._link.open()  # takes the counts of other listeners' connections, before there is a handler
         self._outbox.tell(packets.ready())
         while True:
             self._link.flush()
@@ -161,7 +163,7 @@ class Listener:
         self._hearing.take_ends(children)
 
     def _obey(self, packet: bytes) -> None:
-        """Carries out a command of the supervisor's."""
+        """Carries out a command of the supervisor."""
         command = packet[0]
         if command == packets.PING:
             self._outbox.tell(packets.alive())

@@ -1,4 +1,4 @@
-"""The listener's program: the supervisor runs it by exec, never an administrator."""
+"""The listener's program. Only the supervisor runs it, by exec."""
 
 import gc
 import os
@@ -17,9 +17,12 @@ from calcd.settings.limits import Limits
 
 
 def main() -> int:
-    """Takes one argument, the words of calcd.supervisor.held.listener_process: name=value, and lists with
-    commas. They are the numbers of file descriptors (supervisor, and of the reports' pipe reading_end and
-    writing_end; sockets), the limits, the networks that are exempt, and what else Listener takes."""
+    """Runs a listener until it has left, and returns its exit status.
+
+    The last argument has the words that calcd.supervisor.held.listener_process writes: name=value, separated
+    by spaces; a list has commas. supervisor, reading_end and writing_end (of the reports' pipe) and sockets
+    are file descriptors. exempt is a list of networks. The other words are limits and arguments of Listener.
+    """
     huge_pages.move_program_text()
     given = dict(word.split("=") for word in sys.argv[-1].split())
     supervisor = socket(fileno=int(given["supervisor"]))
@@ -28,11 +31,11 @@ def main() -> int:
     if missing:
         supervisor.send(packets.pack([packets.unconfined(missing)]))
     title = Title()
-    # They are the supervisor's, also when they are sent to all: by a terminal, by systemctl kill, or by
-    # the kernel to a process group that lost its last tie to a session and has a stopped member.
+    # These signals are for the supervisor, even if all processes get them: from a terminal, from systemctl
+    # kill, or from the kernel, when a process group with a stopped member becomes orphaned (setpgid(2)).
     signals.ignore((signals.SIGINT, signals.SIGHUP, signals.SIGUSR1))
     signalfd = open_signalfd(SIGNALS)
-    signals.block((STOP_ACCEPTING,))  # its own to handlers, by the process group that it shares with them
+    signals.block((STOP_ACCEPTING,))  # the listener sends it to its process group, which includes itself
     restrict(limits)
     listener = Listener(
         sockets=[socket(fileno=int(fd)) for fd in given["sockets"].split(",")],
@@ -48,9 +51,9 @@ def main() -> int:
         title=title,
         handlers_filter=handlers_filter,
     )
-    title.set(b"calcd: listener")  # not before the warm-up, which has titles of its own
-    # What is alive now stays alive in every handler: out of the collector's sight it is never written
-    # to, and its pages stay shared.
+    title.set(b"calcd: listener")  # after the warm-up, which sets titles itself
+    # The objects that exist now live on in every handler. The garbage collector would write to them; frozen,
+    # their pages stay shared.
     gc.freeze()
     own_filter.enforce()
     listener.run()

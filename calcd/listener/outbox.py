@@ -1,7 +1,7 @@
-"""What the supervisor is still to be told, in the order in which it happened.
+"""The events that are still to be sent to the supervisor, in the order in which they happened.
 
-A connection that the log does not show, and that opens and ends between two looks, is told of in a sum: most
-of what a short one costs listener and supervisor was to tell of it, and to hear of it, twice.
+A connection becomes part of a sum if the log does not show it and it opens and ends between two sends. Two
+events for each were most of what a short connection cost the listener and the supervisor.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-# With more events than this that the supervisor has not taken yet, handlers are neither forked nor listened
-# to, and those that report wait. So their memory is bounded (to about 20 MB) and none is ever dropped.
-_MOST = 100_000
+# If more events than this are unsent, the listener forks no handlers and reads no reports, and handlers that
+# report wait. So the memory of the events is bounded (to about 20 MB), and no event is ever dropped.
+_MAX_EVENTS = 100_000
 
 
 class Outbox:
     def __init__(self, *, sums_up: bool) -> None:
-        """sums_up says that the log shows no connection which ends well."""
+        """sums_up says that the log does not show connections that end well."""
         self.events: list[bytes] = []
         self._sums_up = sums_up
-        # Reports by handler, for as long as they may become part of the sum.
+        # ACCEPTED reports by handler, of connections that may become part of the sum.
         self._opened: dict[int, bytes] = {}
         self._served = self._requests = self._received = self._sent = 0
 
@@ -32,7 +32,7 @@ class Outbox:
         return len(self.events) + len(self._opened) + self._served
 
     def is_overfull(self) -> bool:
-        return len(self.events) > _MOST
+        return len(self.events) > _MAX_EVENTS
 
     def tell(self, event: bytes) -> None:
         self.events.append(event)
@@ -44,8 +44,8 @@ class Outbox:
             self.events.append(record)
 
     def ended(self, handler: int, record: bytes, fields: tuple[Any, ...]) -> None:
-        """fields are what is packed in the record, a report."""
-        # One that brought no byte is a probe, which the supervisor counts.
+        """A handler has reported the end of its connection. fields are those of the record."""
+        # The supervisor counts a connection that brought no byte: a probe.
         if handler in self._opened and fields[4] in report.GOOD_ENDINGS and fields[6]:
             del self._opened[handler]
             self._served += 1
@@ -56,13 +56,13 @@ class Outbox:
             self.tell_of(handler, record)
 
     def tell_of(self, handler: int, event: bytes) -> None:
-        """An event that says how the handler's connection went on."""
+        """Adds an event about the handler's connection, behind the one that says that it opened."""
         if opened := self._opened.pop(handler, None):
             self.events.append(opened)
         self.events.append(event)
 
     def close_sum(self) -> None:
-        """Puts what is still in the making among the events, which can then be sent."""
+        """Adds the sum, and the connections that have opened and not ended, to the events to be sent."""
         if self._opened:
             self.events += self._opened.values()
             self._opened.clear()

@@ -1,8 +1,8 @@
-"""What listener and supervisor tell each other, over a SOCK_SEQPACKET pair.
+"""The packets that listener and supervisor exchange, over a SOCK_SEQPACKET pair.
 
-Events go up, from the listener to the supervisor, which reads them with calcd.supervisor.events: as many in a
-packet as there are. The handlers' reports are events as they are (calcd.handler.report). Commands go down, a
-packet each. Both begin with a byte that says which they are.
+The listener sends events to the supervisor, which decodes them with calcd.supervisor.events. A packet holds
+up to EVENTS events. A handler's report (calcd.handler.report) is sent as an event, unchanged. The supervisor
+sends commands to the listener, one in each packet. Events and commands begin with a byte for their kind.
 """
 
 from __future__ import annotations
@@ -15,46 +15,45 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-PACKET_SIZE = 4096  # no packet is longer
-# No event is longer, so that a byte has its length; and so many fit into a packet.
-EVENT_SIZE = 255
-EVENTS = PACKET_SIZE // (1 + EVENT_SIZE)
+PACKET_SIZE = 4096  # bytes: no packet is longer
+EVENT_SIZE = 255  # bytes: no event is longer, because one byte holds its length
+EVENTS = PACKET_SIZE // (1 + EVENT_SIZE)  # the most events in a packet
 
 # Commands, from the supervisor.
 PING = 1  # answer with ALIVE
-# Stop accepting, let every connection end by itself, exit; a byte says whether others accept in its place.
+# Stop accepting, let every connection end by itself, exit. A byte says if another listener accepts instead.
 RETIRE = 2
 DRAIN = 3  # stop accepting, close idle connections, exit
-COUNT = 4  # another listener has got connections of a host, or has lost some: they count here as well
+COUNT = 4  # count connections that another listener has accepted or lost, by host
 
 # Events.
 ACCEPTED = report.ACCEPTED
 ENDED = report.ENDED
-DIED = 4  # a handler, with its connection
-LOST = 5  # a handler that waited for a connection
+DIED = 4  # a handler died while it served a connection
+LOST = 5  # a handler died while it waited for a connection
 READY = 6  # the listener accepts connections
-ALIVE = 7  # the answer to PING: the listener's loop turns
-TROUBLE = 8  # connections could not be accepted, or not be given a handler, for a while
-LIMIT = 9  # a limit (calcd.listener.admission) is reached, still is, or no longer is
-UNCONFINED = 10  # no seccomp filters: what is missing for them follows
-SERVED = 11  # connections that have ended well and were not told of one by one (calcd.listener.outbox)
+ALIVE = 7  # the answer to PING: the listener's loop runs
+TROUBLE = 8  # accept(2) or fork(2) has failed
+LIMIT = 9  # a limit (calcd.listener.admission) is reached, is still reached, or is no longer reached
+UNCONFINED = 10  # there are no seccomp filters; a byte says what is missing
+SERVED = 11  # the sum of connections that ended well and had no events of their own (calcd.listener.outbox)
 
 # What is missing for seccomp filters.
 NO_LIBRARY = 1  # libseccomp, or its Python bindings
 NO_KERNEL_SUPPORT = 2
 
-# Behind these heads come "accept" or "fork", or "gone" where accept(2) says that a client has left; the
-# source, and the host.
+# A text follows each HEAD. For TROUBLE it is "accept", "fork", or "gone", where accept(2) says that a client
+# has left. For LIMIT it is the source, for COUNT the host.
 DIED_EVENT = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
 LOST_EVENT = Struct("<Bii")  # handler, wait(2) status
 SERVED_EVENT = Struct("<BQQQQ")  # connections, requests answered, bytes received, bytes sent
-TROUBLE_HEAD = Struct("<BiI")  # errno, how often since the last such event
-LIMIT_HEAD = Struct("<BB?I")  # which, whether it is over, connections affected since the last such event
-COUNT_HEAD = Struct("<Bi")  # how many more
+TROUBLE_HEAD = Struct("<BiI")  # errno, failures since the last such event
+LIMIT_HEAD = Struct("<BB?I")  # which limit, whether it is over, connections affected since the last event
+COUNT_HEAD = Struct("<Bi")  # connections: more than 0 for accepted ones, less than 0 for lost ones
 
 
 def pack(events: Iterable[bytes]) -> bytes:
-    """At most EVENTS of them in a packet."""
+    """Makes a packet of at most EVENTS events."""
     return b"".join([bytes((len(event),)) + event for event in events])
 
 

@@ -1,6 +1,6 @@
-"""The handlers by what they do, and how many more there should be, or fewer: from counts alone.
+"""Keeps the state of every handler, and computes how many handlers to fork or to dismiss.
 
-It forks nothing and sends nobody away, so that its tests need no process.
+It forks and dismisses no handler itself, so its tests need no process.
 """
 
 from __future__ import annotations
@@ -14,37 +14,38 @@ class Pool:
     """A handler waits, then serves, then waits again or leaves."""
 
     def __init__(self, spare: int, connections_per_handler: float) -> None:
-        """spare is how many are to wait when none is needed."""
+        """spare is the number of handlers that shall wait ahead of need."""
         self._spare = spare
         self.is_reused = connections_per_handler > 1
-        # By the handler's PID: time.monotonic_ns() when its connection was accepted, and the source.
+        # Handlers are known by PID. One that serves has time.monotonic_ns() of its accept(2), and a source.
         self.serving: dict[int, tuple[int, str]] = {}
         self.waiting: set[int] = set()
-        self.dismissed: set[int] = set()  # have waited, and are to leave; a connection may be faster
+        self.dismissed: set[int] = set()  # waited, and shall leave; a connection may come first
         self.leaving: set[int] = set()
-        self._fewest = 0  # that have waited at a time, since surplus() was asked
-        self._returned: set[int] = (
-            set()
-        )  # have waited again after a connection, since mostly_return() was asked
-        self.gone = 0  # have left, and may have to be replaced: for who counts down
+        self._fewest_waiting = 0  # the smallest size of waiting since the last surplus()
+        # Handlers that waited again after a connection, since the last mostly_return().
+        self._returned: set[int] = set()
+        self.unreplaced = 0  # handlers that left and may need a replacement; Staffing counts it down
         self.connections = 0  # accepted, in all
 
     def __len__(self) -> int:
         return len(self.waiting) + len(self.dismissed) + len(self.serving) + len(self.leaving)
 
     def __iter__(self) -> Iterator[int]:
-        """Their PIDs."""
+        """Yields the PIDs of all handlers."""
         yield from self.waiting
         yield from self.dismissed
         yield from self.serving
         yield from self.leaving
 
     def missing(self, room: float, is_wanted: bool) -> int:
-        """How many to fork now; less than 0 to send away so many. room is how many more connections are
-        allowed, is_wanted says that some wait.
+        """Returns how many handlers to fork now, or, if negative, how many to dismiss.
 
-        Several at a time, and again when half of them are gone: what the listener's memory costs a fork, to
-        copy and to write to again, is for the next forks together.
+        room is how many more connections are allowed. is_wanted says that a connection waits.
+
+        Several handlers are forked at a time, and again when half of them are taken. A fork costs the
+        listener the copying of its memory and page faults at its next writes. Forks that follow one another
+        share these costs.
         """
         idle = len(self.waiting)
         if idle == 0 and is_wanted:
@@ -56,17 +57,21 @@ class Pool:
         return int(max(-idle, min(wanted, room - idle)))
 
     def surplus(self) -> int:
-        """How many to send away now: half of those that nobody has needed since the last call."""
-        unneeded = self._fewest - self._spare
-        self._fewest = len(self.waiting)
+        """Returns how many handlers to dismiss: half of those that no connection needed since the last
+        call."""
+        unneeded = self._fewest_waiting - self._spare
+        self._fewest_waiting = len(self.waiting)
         return (unneeded + 1) // 2 if unneeded > 0 else 0
 
     def mostly_return(self) -> bool:
-        """Whether more than half as many handlers as serve now have waited again after a connection since the
-        last call, and are there."""
-        there = sum(handler in self.waiting or handler in self.serving for handler in self._returned)
+        """Returns whether handlers mostly wait again after a connection.
+
+        This counts the handlers that did so since the last call and still wait or serve. They are "most" if
+        they are more than half of the number that serves now.
+        """
+        present = sum(handler in self.waiting or handler in self.serving for handler in self._returned)
         self._returned.clear()
-        return there > len(self.serving) / 2
+        return present > len(self.serving) / 2
 
     def has_surplus(self) -> bool:
         return len(self.waiting) > self._spare
@@ -75,39 +80,39 @@ class Pool:
         self.waiting.add(handler)
 
     def dismiss(self, handlers: int) -> None:
-        """So many of those that wait are to be sent away."""
+        """Marks this many waiting handlers as dismissed."""
         for _ in range(handlers):
             self.dismissed.add(self.waiting.pop())
-        self._fewest = min(self._fewest, len(self.waiting))
+        self._fewest_waiting = min(self._fewest_waiting, len(self.waiting))
 
     def may_accept(self, handler: int) -> bool:
         return handler in self.waiting or handler in self.dismissed
 
     def accepted(self, handler: int, now: int, source: str) -> None:
-        """One that may accept has got a connection."""
+        """A handler that may_accept() has accepted a connection, at now in ns."""
         self.waiting.discard(handler)
         self.dismissed.discard(handler)
         self.serving[handler] = now, source
         self.connections += 1
-        self._fewest = min(self._fewest, len(self.waiting))
+        self._fewest_waiting = min(self._fewest_waiting, len(self.waiting))
 
     def ended(self, handler: int, leaves: bool) -> None:
-        """A connection of the handler's, which has been accepted."""
+        """The connection that the handler serves has ended."""
         del self.serving[handler]
-        # A handler that was taken over may say what is not true, and must not keep another from being forked.
+        # A hijacked handler may lie. It must not prevent the fork of another handler.
         if self.is_reused and not leaves:
             self.waiting.add(handler)
             self._returned.add(handler)
         else:
             self.leaving.add(handler)
-            self.gone += 1
+            self.unreplaced += 1
 
     def left(self, handler: int) -> bool:
-        """A handler has been waited for that served nobody; returns whether it might have."""
-        has_waited = self.may_accept(handler)
+        """A handler that does not serve has ended and was reaped. Returns whether it could still accept."""
+        could_accept = self.may_accept(handler)
         if handler in self.waiting:
-            self.gone += 1
+            self.unreplaced += 1
         for handlers in (self.waiting, self.dismissed, self.leaving):
             handlers.discard(handler)
-        self._fewest = min(self._fewest, len(self.waiting))
-        return has_waited
+        self._fewest_waiting = min(self._fewest_waiting, len(self.waiting))
+        return could_accept

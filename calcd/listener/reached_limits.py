@@ -1,6 +1,8 @@
-"""The limits that are reached at present, each told of twice: when it begins, and when it has been over for a
-while, with how many connections it affected. A flood that comes and goes is told of once, not a thousand
-times.
+"""Tells the supervisor which limits are reached.
+
+There is an event when a limit is first reached, and one when it has not been reached for a while, with the
+number of connections that were affected. In between, events only carry counts. So a flood that comes and goes
+is logged once and not a thousand times.
 """
 
 from __future__ import annotations
@@ -11,14 +13,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Sweeps without anybody affected before a limit is no longer said to be reached.
-_QUIET = 10
+# A limit is over after this many sweeps in which no connection was affected.
+_QUIET_SWEEPS = 10
 
 
 class ReachedLimits:
     def __init__(self, tell: Callable[[bytes], None]) -> None:
         self._tell = tell
-        # By limit and source: connections affected since the last event, sweeps since the last of them.
+        # By limit and source: the connections affected since the last event, and the sweeps since then.
         self._present: dict[tuple[int, str], tuple[int, int]] = {}
 
     def __bool__(self) -> bool:
@@ -28,7 +30,7 @@ class ReachedLimits:
         return (limit, source) in self._present
 
     def add(self, limit: int, source: str, affected: int) -> None:
-        """The limit is reached, and so many connections are affected by that."""
+        """The limit is reached, and this many connections are affected."""
         present = self._present.get((limit, source))
         if present is None:
             self._tell(packets.limit(limit, False, affected, source))
@@ -37,9 +39,9 @@ class ReachedLimits:
             self._present[limit, source] = present[0] + affected, 0
 
     def sweep(self) -> None:
-        """To be called at regular times while there are any."""
+        """Tells of changes. Call it at regular intervals while a limit is reached."""
         for (limit, source), (affected, quiet) in list(self._present.items()):
-            is_over = quiet >= _QUIET
+            is_over = quiet >= _QUIET_SWEEPS
             if affected or is_over:
                 self._tell(packets.limit(limit, is_over, affected, source))
             if is_over:
@@ -48,7 +50,7 @@ class ReachedLimits:
                 self._present[limit, source] = 0, quiet + 1
 
     def close(self) -> None:
-        """Nobody is let in any more, so nobody is affected."""
+        """Ends all: the listener accepts no more connections, so none is affected."""
         for (limit, source), (affected, _) in self._present.items():
             self._tell(packets.limit(limit, True, affected, source))
         self._present.clear()

@@ -1,4 +1,4 @@
-"""How many handlers there are: forking them, and sending them away."""
+"""Keeps the right number of handlers: forks them, and dismisses those that nobody needs."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from calcd.listener.troubles import Troubles
 
 # Seconds between two signals to the same dismissed handler.
-_REMINDER = 0.1
-# Of the time, what this process waits for a CPU when there are too few of them.
-_BUSY = 0.05
-# Seconds until it looks again, then.
+_REMINDER_INTERVAL = 0.1
+# CPUs are short if the listener waits for one for a larger part of the time than this.
+_BUSY_SHARE = 0.05
+# Seconds until the listener checks again whether CPUs are short.
 _CPU_INTERVAL = 0.01
-# Seconds between two looks at which limits are still reached, and at handlers that nobody needs.
-_SWEEP = 1.0
+# Seconds between two checks of the limits that are reached and of the handlers that nobody needs.
+_SWEEP_INTERVAL = 1.0
 
 
 class Staffing:
@@ -52,8 +52,8 @@ class Staffing:
         outbox: Outbox,
         before_fork: Callable[[], object],
     ) -> None:
-        """sockets listen; cpu_wait is for handlers that are used again; before_fork hears and tells what
-        there is: to be called before a fork for a connection that waits."""
+        """sockets are the listening ones. cpu_wait is None if handlers serve one connection only. before_fork
+        takes reports and sends events; it is called before a fork for a connection that waits."""
         self._sockets = sockets
         self._acceptor = acceptor
         self._handler = handler
@@ -75,8 +75,11 @@ class Staffing:
         self._acceptor.prepare()
 
     def provide(self) -> None:
-        """Sees to it that connections find a handler. Where none waits for them, the listener looks itself
-        whether there are any; otherwise they do not wake it."""
+        """Forks or dismisses handlers, so that connections find one that waits.
+
+        The listener watches the listening sockets only while no handler waits. Otherwise connections do not
+        wake it.
+        """
         room = 0 if self.has_closed else self._admission.room()
         missing = self._pool.missing(room, is_wanted=False)
         if missing > 0 and self._may_fork():
@@ -89,7 +92,7 @@ class Staffing:
         if self._admission.is_full() and not self._reached.has(FULL, ""):
             self._reached.add(FULL, "", 0)
         if self._pool.has_surplus() or self._reached or self._admission.remembers():
-            self._timers.set_once("sweep", _SWEEP, self._sweep)
+            self._timers.set_once("sweep", _SWEEP_INTERVAL, self._sweep)
 
     def refuse_new_connections(self) -> None:
         """Those that wait in the backlog are accepted still."""
@@ -97,7 +100,7 @@ class Staffing:
             refuse_new_connections(listening)
 
     def close(self) -> None:
-        """No connection is accepted from now on: handlers that wait are sent away, the sockets closed."""
+        """Ends accepting: dismisses the handlers that wait, and closes the sockets."""
         self.has_closed = True
         self.provide()
         for listening in self._sockets:
@@ -107,8 +110,11 @@ class Staffing:
         self._reached.close()
 
     def help_out(self) -> None:
-        """A connection may wait although handlers do: when somebody has stopped them. Those that cannot
-        accept have said so, and more of them could not either."""
+        """Forks a handler if connections wait although handlers do, as when somebody has stopped the handlers
+        (SIGSTOP).
+
+        It forks none if handlers have reported that they cannot accept: another handler could not either.
+        """
         may_help = self._may_fork() and not self._troubles.are_recent()
         if may_help and self._admission.room() > len(self._pool.waiting) > 0 and self._acceptor.has_waiting():
             self._fork(1)
@@ -131,7 +137,7 @@ class Staffing:
                     self._loop.ignore(listening.fileno())
 
     def _connection_waits(self) -> None:
-        self._before_fork()  # one that has just ended may have left a handler that waits
+        self._before_fork()  # a connection may just have ended, so that its handler waits
         if self._may_fork():
             self._fork(self._within_cpus(self._pool.missing(self._admission.room(), is_wanted=True)))
 
@@ -150,30 +156,30 @@ class Staffing:
     # CPUs that are too few ------------------------------------------------------------------------
 
     def _within_cpus(self, missing: int) -> int:
-        """Of so many handlers that are missing, those to fork now.
+        """Returns how many of the missing handlers to fork now.
 
-        Where handlers wait for a CPU, and return to accept the next connection, one more makes the others
-        slower, and so the next one seem to be missing. With 32 clients on one CPU there were 170 of them,
-        which served 8,300 connections a second, the p99 at 36 ms; 20 serve 9,800, at 5 ms. Those that have
-        left are replaced all the same.
+        If handlers wait for a CPU, and accept again after a connection, one more handler slows the others
+        down. Then yet another one seems to be missing. With 32 clients on one CPU, 170 handlers were forked.
+        They served 8,300 connections a second with a p99 of 36 ms; 20 handlers serve 9,800, with 5 ms.
+        Handlers that have left are replaced in any case.
         """
         if self._cpu_wait is None or missing <= 0:
             return missing
         if not self._timers.is_set("cpus are short"):
             mostly_return = self._pool.mostly_return()
             passed, waited = self._cpu_wait.since_last_call()
-            if not mostly_return or waited <= passed * _BUSY:
-                self._pool.gone = 0
+            if not mostly_return or waited <= passed * _BUSY_SHARE:
+                self._pool.unreplaced = 0
                 return missing
             self._timers.set("cpus are short", _CPU_INTERVAL, lambda: None)
-        replacements = min(missing, self._pool.gone)
-        self._pool.gone -= replacements
+        replacements = min(missing, self._pool.unreplaced)
+        self._pool.unreplaced -= replacements
         return replacements
 
     def _awaits_return(self) -> bool:
-        """Whether the next connection is for a handler that returns from its last one: none is forked for
-        it."""
-        return self._timers.is_set("cpus are short") and not self._pool.gone
+        """Returns whether a new connection waits until a handler has served its last one, so that no handler
+        is forked."""
+        return self._timers.is_set("cpus are short") and not self._pool.unreplaced
 
     # Handlers that nobody needs -------------------------------------------------------------------
 
@@ -190,9 +196,11 @@ class Staffing:
         self._tell_dismissed()
 
     def _tell_dismissed(self) -> None:
-        """Until they have left, or got a connection: a signal can come between a look for one and accept(2),
-        which waits on."""
+        """Signals the dismissed handlers, again and again until each has left or has accepted a connection.
+
+        One signal is not enough: it can arrive just before accept(2) sleeps, which then sleeps on.
+        """
         for handler in self._pool.dismissed:
             os.kill(handler, STOP_ACCEPTING)
         if self._pool.dismissed:
-            self._timers.set("dismissed", _REMINDER, self._tell_dismissed)
+            self._timers.set("dismissed", _REMINDER_INTERVAL, self._tell_dismissed)

@@ -1,20 +1,21 @@
-"""Which system calls listener and handlers may make, and the programs for seccomp(2) that see to it.
+"""The system calls that the listener and the handlers may make, and the seccomp(2) filters that enforce this.
 
-1.  A handler alone reads what strangers send. It may read, compute, write and exit, and accept the
-    next connection if it is used again: whatever else it tries, the kernel kills it, and the supervisor logs
+1.  Only a handler reads what clients send. It may read, compute, write and exit, and accept the next
+    connection if it is used again. If it tries anything else, the kernel kills it and the supervisor logs
     that.
-2.  The listener may make the calls that it needs once it serves. Any other fails with EPERM and nobody
-    dies of it: a C library that tries something new, or an interpreter that looks for the source lines of
-    a traceback, must not cost the service.
-3.  When a filter is put in force, the kernel tries it on every system call there is, 900 on x86-64, to know
-    which of them need no look at their arguments (Linux 5.11). A handler's is tried on those alone that
-    its listener's has allowed so: 20 us less for each connection. So the listener's filter has all of a
-    handler's calls, and one of those alone would be slower than both.
-4.  A call that needs no look at its arguments costs nothing when it is made. So the order of the calls here
-    does not matter, and a filter is as short as it can be.
-5.  Of an int, the lower half of a register is looked at: the upper one may hold anything.
+2.  The listener may make the calls that it needs once it serves. Any other call fails with EPERM and kills
+    nobody. A C library that tries something new must not end the service, nor an interpreter that looks for
+    the source lines of a traceback.
+3.  When a filter is installed, the kernel runs it for every system call, 900 on x86-64, to find the calls
+    that need no check of their arguments (Linux 5.11). It runs a handler's filter only for the calls that
+    the listener's filter has allowed in this way, which saves 20 us for each connection. So the listener's
+    filter contains all calls of a handler. A handler's filter alone would be slower than both.
+4.  A call that needs no check of its arguments costs nothing when it is made. So the order of the calls
+    does not matter, and the filters are as short as possible.
+5.  An int argument is compared by the lower half of its register. The upper half may hold anything.
 
-To be imported by a process that will not fork for connections: calcd.listener.filters.
+Only a process that never forks for connections may import this module: the child that
+calcd.listener.filters makes.
 """
 
 import errno
@@ -42,56 +43,57 @@ def _is_without(argument: int, bit: int) -> Arg:
 _PROT_EXEC = 4  # mmap(2)
 _FORK = signal.SIGCHLD | 0x0100_0000 | 0x0020_0000  # and CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID: glibc's
 
-# Where an architecture lacks one of them, another of them stands for it.
+# If an architecture lacks one of these calls, another one in the list replaces it.
 HANDLER: tuple[Call, ...] = (
     ("read",),  # requests
     ("write",),  # replies, the report to the listener, the traceback of a defect
-    ("writev", _is(0, 2)),  # what glibc says before it aborts
-    # Deadlines. Other options of sockets reach far into the kernel.
+    ("writev", _is(0, 2)),  # glibc's message before it aborts
+    # Deadlines. Other socket options reach far into the kernel.
     ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, socket.SO_RCVTIMEO)),
     ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, socket.SO_SNDTIMEO)),
-    ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, socket.SO_LINGER)),  # a reset, for who does not read
-    ("getsockname",),  # Python, when it makes a socket object for one of the calls here
+    ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, socket.SO_LINGER)),  # resets a client that does not read
+    ("getsockname",),  # Python, when it makes a socket object for one of these calls
     ("getsockopt",),  # likewise
-    # The first half of an orderly close. The other one would close a listening socket for all, for good.
+    # The first half of an orderly close. The other direction would close a listening socket for all
+    # processes, for good.
     ("shutdown", _is(1, socket.SHUT_WR)),
-    ("close",),  # the second
-    ("mmap", _is_without(2, _PROT_EXEC)),  # memory, of which none ever is code
+    ("close",),  # the second half of an orderly close
+    ("mmap", _is_without(2, _PROT_EXEC)),  # memory that never holds code
     ("mremap",),  # memory that grows
     ("munmap",),
     ("brk",),
-    ("clock_gettime",),  # where the clock cannot be read without the kernel: vdso(7)
-    ("rt_sigreturn",),  # the end of a signal's handler
+    ("clock_gettime",),  # where vdso(7) cannot read the clock without the kernel
+    ("rt_sigreturn",),  # the end of a signal handler
     ("getpid",),  # for the report
     ("exit_group",),
 )
-# What a handler needs besides that serves one connection after another.
+# The calls of a handler that serves one connection after another.
 REUSED_HANDLER: tuple[Call, ...] = (
     *HANDLER,
     ("accept4",),
     ("epoll_wait",),
     ("epoll_pwait",),  # which glibc calls on arm64
-    ("rt_sigtimedwait",),  # the listener's answer, whether to serve a connection
-    ("getppid",),  # whether it will come
+    ("rt_sigtimedwait",),  # the listener's answer to an admission request
+    ("getppid",),  # whether the listener is alive and will answer
     ("setitimer",),  # the lifetime of a connection
-    ("clock_nanosleep",),  # when the system is out of what accept(2) needs
+    ("clock_nanosleep",),  # a pause when the system lacks what accept(2) needs
 )
 LISTENER: tuple[Call, ...] = (
     *REUSED_HANDLER,
     ("clone", _is(0, _FORK)),
-    ("set_robust_list",),  # in the child of a fork: glibc
-    ("rt_sigprocmask",),  # likewise: it lets SIGTERM through
-    ("prctl", _is(0, PR_SET_SECCOMP)),  # likewise: it puts a handler's filter in force
-    ("prctl", _is(0, PR_SET_PDEATHSIG)),  # likewise: it has the kernel tell it when the listener dies
+    ("set_robust_list",),  # glibc, in the child of a fork
+    ("rt_sigprocmask",),  # in the child of a fork: unblocks SIGTERM
+    ("prctl", _is(0, PR_SET_SECCOMP)),  # in the child of a fork: installs the handler's filter
+    ("prctl", _is(0, PR_SET_PDEATHSIG)),  # in the child of a fork: the signal that the listener has died
     ("wait4",),
-    ("kill",),  # SIGTERM to handlers that are to drain, SIGKILL when their time is over
+    ("kill",),  # SIGTERM to handlers that shall drain, SIGKILL when the drain time is over
     ("epoll_ctl",),
-    ("pread64",),  # how long it has waited for a processor
-    ("ioctl", _is(1, termios.FIONBIO)),  # sockets that do not block
-    ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, SO_BINDTOIFINDEX)),  # ones that refuse connections
+    ("pread64",),  # how long the listener has waited for a CPU
+    ("ioctl", _is(1, termios.FIONBIO)),  # makes sockets non-blocking
+    ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, SO_BINDTOIFINDEX)),  # makes sockets refuse connections
     ("recvfrom",),  # the supervisor's commands
-    ("sendto",),  # the events for it
-    ("rt_sigaction",),  # in the child of a fork, for its lifetime; and the interpreter, when it ends
+    ("sendto",),  # events to the supervisor
+    ("rt_sigaction",),  # in the child of a fork, for its lifetime; in the interpreter, when it ends
 )
 
 
@@ -104,11 +106,11 @@ def compile_handler(file: BinaryIO, is_reused: bool) -> None:
 
 
 def _compile(allowed: tuple[Call, ...], otherwise: int, file: BinaryIO) -> None:
-    # The kernel can kill a process for a call (Linux 4.14). libseccomp would ask it by seccomp(2), which
-    # systemd 252 does not count among the calls of a service.
+    # Says that the kernel can kill a process for a call (Linux 4.14). To find that out, libseccomp would
+    # use seccomp(2), which systemd 252 does not include in the calls of a service.
     set_api(3)
     result = SyscallFilter(otherwise)
-    result.set_attr(Attr.ACT_BADARCH, KILL_PROCESS)  # 32-bit programs' calls
+    result.set_attr(Attr.ACT_BADARCH, KILL_PROCESS)  # the calls of 32-bit programs
     for name, *arguments in allowed:
         result.add_rule(ALLOW, name, *arguments)
     result.export_bpf(file)

@@ -1,1 +1,1 @@
-"""What calcd logs, where to, and what happens while the log takes nothing."""
+"""Logging: the messages, the targets, and what happens while a target takes nothing."""

@@ -1,10 +1,11 @@
-"""What calcd logs, and what happens while the log does not take it.
+"""Writes messages to the log, without waiting.
 
-1.  The supervisor alone logs. journald finds out a sender's unit when it reads the message: that of a
-    handler that has ended by then is lost (0.4 to 44 % were, systemd 252), and journalctl -u misses the line.
-2.  Nothing here waits, or a journald that stands still would stop reloads, the watchdog and the count of
-    connections. What is not taken waits in memory, and goes in its order when it is taken again.
-3.  That memory has a limit. What comes beyond it is lost, counted, and the count is logged.
+1.  Only the supervisor logs. journald looks up the sender's unit when it reads a message. If the sender was a
+    handler that has ended by then, the unit is lost (for 0.4 to 44 % of the lines, systemd 252), and
+    journalctl -u does not show the line.
+2.  Nothing here waits. Otherwise a journald that stands still would stop reloads, the watchdog and the
+    counting of connections. Messages that the log does not take wait in memory, in their order.
+3.  That memory is limited. Messages beyond the limit are lost and counted, and the count is logged.
 """
 
 import os
@@ -18,17 +19,17 @@ from calcd.log.messages import Message
 from calcd.log.targets import JournalSocket, StandardError, SyslogSocket, Target
 from calcd.settings.values import LogLevel, LogTarget
 
-# Messages that wait: about 6 MB.
+# The most messages that wait: about 6 MB.
 _MAX_WAITING = 10_000
-# Characters of a field: a datagram has to hold what a configuration with a mistake in every line is refused
-# for, twice, and the kernel takes 208 KiB (net.core.wmem_default).
-_LONGEST = 16_384
-# Seconds that the last messages get when calcd ends.
-_LAST_CALL = 1.0
+# The most characters of a field. The largest field lists the errors of a configuration, and a datagram has it
+# twice. The kernel takes 208 KiB (net.core.wmem_default).
+_MAX_FIELD_LENGTH = 16_384
+# Seconds to write the messages that still wait when calcd ends.
+_CLOSING_TIME = 1.0
 
 
 def choose_target(target: LogTarget, foreground: bool) -> LogTarget:
-    """What auto means here."""
+    """Returns the target, or, for auto, the one that fits."""
     if target != LogTarget.AUTO:
         return target
     if is_service():
@@ -37,7 +38,10 @@ def choose_target(target: LogTarget, foreground: bool) -> LogTarget:
 
 
 def is_service() -> bool:
-    """systemd.exec(5): standard error leads to the journal, and is this process's, not a terminal's."""
+    """Returns whether systemd runs calcd as a service, with standard error to the journal.
+
+    JOURNAL_STREAM in systemd.exec(5). It may be inherited: it counts only if it names this process's stderr.
+    """
     device_and_inode = os.environ.get("JOURNAL_STREAM", "")
     try:
         stderr = os.fstat(2)
@@ -57,21 +61,22 @@ def _open(target: LogTarget) -> Target:
 
 
 class Log:
-    """In a with statement: at its end, the log gets what it has not taken yet."""
+    """The log. It is a context manager: at the end, messages that still wait are written."""
 
     def __init__(self, target: LogTarget, level: LogLevel) -> None:
-        """target is not auto. To be made while the caller's rights are there: targets.StandardError."""
+        """target is not auto. Make the object while calcd still has the caller's rights, which
+        targets.StandardError needs."""
         self._target = _open(target)
         self._least = targets.PRIORITIES[level]
         self._waiting: deque[bytes] = deque()
         self._lost = 0
-        self.is_full = False  # the target takes nothing, and poll(2) of fileno() tells when it does again
+        self.is_full = False  # the target takes nothing until poll(2) says that fileno() is writable
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        end = time.monotonic() + _LAST_CALL
+        end = time.monotonic() + _CLOSING_TIME
         while self.is_full and (left := end - time.monotonic()) > 0:
             select.select([], [self], [], left)
             self.flush()
@@ -82,26 +87,30 @@ class Log:
 
     @property
     def is_behind(self) -> bool:
-        """Something waits for flush()."""
+        """Whether messages wait for flush()."""
         return bool(self._waiting)
 
     def set_level(self, level: LogLevel) -> None:
         self._least = targets.PRIORITIES[level]
 
     def write(self, message: Message, **fields: object) -> None:
-        """Logs the message; fields are what its text has in braces, and more for the journal."""
+        """Logs a message. fields has a value for each name in braces in its text, and may have more for the
+        journal."""
         if message.priority > self._least:
             return
         if len(self._waiting) >= _MAX_WAITING:
             self._lost += 1
             return
-        values = {name: str(value)[:_LONGEST] for name, value in fields.items()}
+        values = {name: str(value)[:_MAX_FIELD_LENGTH] for name, value in fields.items()}
         self._waiting.append(self._target.encode(message, message.text.format_map(values), values))
         self.flush()
 
     def flush(self) -> None:
-        """Hands on as much as the target takes. What it refuses, to be tried again, is a full disk's, a
-        reader's that has left, or a journald's that is not there."""
+        """Writes the messages that wait, as far as the target takes them.
+
+        An error means that the disk is full, the reader has left, or journald is not there. The messages then
+        wait for the next call.
+        """
         self.is_full = False
         try:
             while self._waiting:

@@ -1,9 +1,10 @@
-"""Everything that calcd logs while it runs: one row for each kind of message.
+"""The table of all messages that calcd logs while it runs, one row for each kind of message.
 
-A message's fields go to the journal as CALCD_NAME= beside its text, and its id as MESSAGE_ID=, by
-which a script finds all of its kind, whatever the wording: journalctl MESSAGE_ID=...
+The fields of a message go to the journal as CALCD_NAME=, beside its text. Its id goes there as MESSAGE_ID=. A
+script finds all messages of a kind by it, whatever their wording: journalctl MESSAGE_ID=...
 
-What journalctl -x explains is said here too; packaging/generate.py makes the journal's catalog of it.
+The table also has the explanations that journalctl -x shows. packaging/generate.py makes the catalog
+from them.
 """
 
 import syslog
@@ -14,10 +15,10 @@ class Message(NamedTuple):
     id: str
     priority: int
     text: str  # for str.format; each {name} is a field
-    # For who reads the journal. What is in braces is a field of the text; a newline ends a paragraph, and
-    # one that begins with a dash is an item of a list.
+    # The explanation for readers of the journal. A name in braces is a field of the text. A newline ends a
+    # paragraph. A paragraph that begins with a dash is an item of a list.
     subject: str
-    meaning: str  # what has happened, and what is likely to have caused it
+    meaning: str  # what has happened, and the likely cause
     remedy: str  # what to do
 
 

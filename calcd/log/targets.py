@@ -1,7 +1,7 @@
-"""Where messages go: the journal, syslog, or standard error; each in a way that never waits.
+"""The targets of messages: the journal, syslog, and standard error. Writing to them never waits.
 
-Neither sd_journal_sendv(3) nor syslog(3) has such a way: with the socket full they wait until somebody
-reads it. So calcd has sockets of its own, and what is written to them is small.
+sd_journal_sendv(3) and syslog(3) wait if the socket is full, until somebody reads it. So calcd has its own
+sockets, and writes only small messages to them.
 """
 
 import contextlib
@@ -29,11 +29,14 @@ PRIORITIES = {
 
 class Target(Protocol):
     def encode(self, message: Message, text: str, fields: dict[str, str]) -> bytes:
-        """What write() takes for the message."""
+        """Returns the message as write() takes it."""
 
     def write(self, line: bytes) -> int:
-        """Returns how many bytes were taken. Raises BlockingIOError when fileno() will be writable once it
-        takes more, and another OSError when only time can tell."""
+        """Writes a line. Returns how many bytes were taken.
+
+        Raises BlockingIOError if it is full: fileno() becomes writable once there is room. Raises another
+        OSError if nothing tells when it works again.
+        """
 
     def fileno(self) -> int: ...
 
@@ -41,7 +44,7 @@ class Target(Protocol):
 
 
 class _Datagrams:
-    """A Unix socket to somebody who may not be there, or not for the moment."""
+    """A Unix datagram socket to a receiver that may not be running, or not at the moment."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -49,7 +52,7 @@ class _Datagrams:
         self._is_connected = False
 
     def write(self, line: bytes) -> int:
-        # Connected, so that poll(2) tells when the receiver's queue has room.
+        # The socket is connected, so that poll(2) tells when the receiver's queue has room.
         if not self._is_connected:
             self._socket.connect(self._path)
             self._is_connected = True
@@ -57,7 +60,7 @@ class _Datagrams:
             return self._socket.send(line)
         except BlockingIOError:
             raise
-        except OSError:  # whoever it was has closed the socket: the next time is another's
+        except OSError:  # the receiver has closed its socket: the next call connects again
             self._is_connected = False
             raise
 
@@ -69,7 +72,7 @@ class _Datagrams:
 
 
 class JournalSocket(_Datagrams):
-    """https://systemd.io/JOURNAL_NATIVE_PROTOCOL/, in the form for values that may hold anything."""
+    """The journal: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/, in the form for values with any bytes."""
 
     def __init__(self) -> None:
         super().__init__(_JOURNAL_SOCKET)
@@ -92,7 +95,7 @@ def _journal_field(name: str, value: str) -> bytes:
 
 
 class SyslogSocket(_Datagrams):
-    """RFC 3164, as syslog(3) writes it to a local syslog daemon."""
+    """The local syslog daemon: RFC 3164, in the form of syslog(3)."""
 
     def __init__(self) -> None:
         super().__init__(SYSLOG_SOCKET)
@@ -103,19 +106,20 @@ class SyslogSocket(_Datagrams):
 
 
 class StandardError:
-    """A file, a pipe, a terminal, or the journal's stream; others write to it as well, listeners among them.
+    """Standard error: a file, a pipe, a terminal, or the journal's stream. Others, such as listeners,
+    write to it as well.
 
-    1.  Its O_NONBLOCK would be theirs, too. So poll(2) says before each write(2) whether there is room; for
-        a pipe that is PIPE_BUF bytes (pipe(7)), for a socket more.
-    2.  For a terminal it may be a single byte: that is opened again, for calcd alone.
+    1.  O_NONBLOCK would be set for all of them. So poll(2) tells before each write(2) if there is room. For a
+        pipe, this means room for PIPE_BUF bytes (pipe(7)), for a socket more.
+    2.  For a terminal, it may mean room for one byte. So a terminal is opened again, for calcd alone.
     """
 
     def __init__(self, *, with_priority: bool) -> None:
-        """with_priority puts it in front of each line: sd-daemon(3), the journal takes it off again."""
+        """with_priority puts the priority in front of each line. The journal removes it: sd-daemon(3)."""
         self._with_priority = with_priority
         self._fd = 2
         if os.isatty(2):
-            with contextlib.suppress(OSError):  # somebody else's
+            with contextlib.suppress(OSError):  # another user's terminal
                 self._fd = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLOUT)
@@ -127,7 +131,7 @@ class StandardError:
     def write(self, line: bytes) -> int:
         if not self._poll.poll(0):
             raise BlockingIOError
-        # Past sys.stderr, which would keep what cannot be written and try it again.
+        # Not by sys.stderr, which would keep what cannot be written, and try it again.
         return os.write(self._fd, line[: select.PIPE_BUF])
 
     def fileno(self) -> int:

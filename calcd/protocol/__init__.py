@@ -1,1 +1,1 @@
-"""Bytes to requests and replies, and back. No module in here does any I/O."""
+"""The protocol: bytes to requests and replies, and back. No module here does any I/O."""

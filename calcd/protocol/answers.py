@@ -1,13 +1,14 @@
-"""The server's side of the classic protocol (calcd.protocol.classic): a run of frames to their replies.
+"""The server's side of the classic protocol (calcd.protocol.classic): computes the replies to frames.
 
-A module of its own because a handler pays for what is imported: enum alone is 600 KiB of memory that
-every fork copies the tables of. The four operations stand in it twice, because a request would take half as
-long again if a function were called for each.
-
-1.  Where C leaves the answer undefined (an overflow), these wrap: two's complement, what every compiler that
-    calcd's clients were built with does in practice. Results have up to 63 bits, a reply is the low half.
-2.  A quotient is truncated toward zero, as C does it, and exact: a double's error in a quotient of 32-bit
-    numbers is at most 2**-22 / abs(b), and one that is not a whole number is at least 1 / abs(b) from one.
+1.  The module is separate from calcd.protocol.classic because a handler pays for its imports: enum alone
+    takes 600 KiB of memory, and every fork copies the page tables of that.
+2.  The four operations are written out twice. With a function call for each request, a request would take
+    half as long again.
+3.  An overflow, which C leaves undefined, wraps in two's complement. This is what every compiler that calcd's
+    clients were built with does in practice. Results have up to 63 bits; a reply is the low half.
+4.  A quotient is truncated toward zero, as in C, and it is exact. A double's error in a quotient of 32-bit
+    numbers is at most 2**-22 / abs(b). A quotient that is not a whole number differs from any whole number by
+    at least 1 / abs(b).
 """
 
 from struct import Struct, pack
@@ -19,17 +20,20 @@ _pack_low_half = Struct("<I").pack
 
 ADD, SUB, MUL, DIV, QUIT = range(5)
 
-# Why a conversation ends at a frame that gets no reply.
+# Why the connection ends at a frame that gets no reply.
 STOP_QUIT, STOP_DIVISION_BY_ZERO, STOP_UNKNOWN_OPERATION = range(1, 4)
 
 
 class _NoReplyError(Exception):
-    """A frame is no request."""
+    """A frame gets no reply."""
 
 
 def answer_one(frame: bytes) -> bytes:
-    """The reply to a lone request, or b"" when it gets none: as fast as can be, and in as little memory. In a
-    fresh handler each page that it touches is a copy."""
+    """Returns the reply to a single request, or b"" if it gets none.
+
+    It is as fast as possible and touches as little memory as possible: in a fresh handler, each page that is
+    touched is copied.
+    """
     oper, a, b = _unpack(frame)
     if oper == ADD:
         result = a + b
@@ -45,7 +49,7 @@ def answer_one(frame: bytes) -> bytes:
 
 
 def reason(frame: bytes | memoryview) -> int:
-    """Why a frame gets no reply: one of STOP_*."""
+    """Returns why a frame gets no reply: one of STOP_*."""
     oper, _, _ = _unpack(frame)
     return STOP_QUIT if oper == QUIT else STOP_DIVISION_BY_ZERO if oper == DIV else STOP_UNKNOWN_OPERATION
 
@@ -53,8 +57,8 @@ def reason(frame: bytes | memoryview) -> int:
 def answer(frames: bytes | memoryview) -> tuple[bytes, int | None]:
     """Answers a run of whole frames: len(frames) is a multiple of REQUEST.size.
 
-    Returns the replies, 4 bytes for each of the requests that were answered, and the reason when a frame
-    ended the conversation; what follows that frame is not looked at.
+    Returns the replies, 4 bytes for each request that was answered, and the reason (one of STOP_*) if a frame
+    ended the connection, else None. Frames behind that one are ignored.
     """
     results: list[int] = []
     keep = results.append
@@ -75,7 +79,7 @@ def answer(frames: bytes | memoryview) -> tuple[bytes, int | None]:
     except (ZeroDivisionError, _NoReplyError):
         at = len(results) * REQUEST.size
         stop = reason(frames[at : at + REQUEST.size])
-    # Little-endian: the low halves are the first ones.
+    # In little-endian order, the low half of each result comes first.
     return memoryview(pack(f"<{len(results)}q", *results)).cast("i")[::2].tobytes(), stop
 
 

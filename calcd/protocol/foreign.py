@@ -1,9 +1,8 @@
-"""Foreign protocols: what a client seems to speak that does not speak calcd's, by the first 12 bytes it has
-sent."""
+"""Recognizes foreign protocols by the first 12 bytes that a stranger has sent."""
 
 import struct
 
-# The first bytes of protocols that are found on ports that are not theirs: by mistake, or by who scans.
+# The first bytes of protocols that clients speak to wrong ports, by mistake or to scan for services.
 _BEGINNINGS = (
     ((b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"TRACE "), "HTTP"),
     ((b"CONNECT ",), "HTTP, to a proxy"),
@@ -21,7 +20,7 @@ _OPERATIONS = 5
 
 
 def looks_like(frame: bytes) -> str:
-    """What a first request that has no meaning looks like, for example "HTTP"."""
+    """Returns what a first frame that is no request looks like, for example "HTTP"."""
     for beginnings, name in _BEGINNINGS:
         if frame.startswith(beginnings):
             return name
@@ -33,7 +32,8 @@ def looks_like(frame: bytes) -> str:
 
 
 def shown(frame: bytes) -> str:
-    """The bytes for a person to read: as text if they are text, else as the integers they would be."""
+    """Returns the bytes in readable form: as text if they are text, else in hex, with the integers of a whole
+    frame."""
     if all(0x20 <= byte < 0x7F or byte in b"\t\r\n" for byte in frame):
         return repr(frame.decode())
     if len(frame) == struct.calcsize("<iii"):

@@ -1,1 +1,1 @@
-"""What can be set: the table of settings, their values, and the files they are read from."""
+"""The settings: their table, their values, and the files that they are read from."""

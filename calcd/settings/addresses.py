@@ -1,7 +1,7 @@
-"""Where to listen: an address as it is written, and as bind(2) takes it.
+"""Parses and formats the addresses on which calcd listens.
 
-parse_* raises ValueError with a message for the user; format_* gives a text that parse_* reads back as the
-same value.
+parse_* raises ValueError with a message for the user. format_* returns a text that parse_* reads as the same
+value.
 """
 
 import os
@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 
 class Address(NamedTuple):
-    """Where to listen. str() gives the text it is configured with (an IPv6 address in its shortest form)."""
+    """An address to listen on. str() returns its text in the configuration, with an IPv6 address in its
+    shortest form."""
 
     family: socket.AddressFamily
     host: str = ""  # AF_INET and AF_INET6
@@ -20,7 +21,7 @@ class Address(NamedTuple):
 
     @property
     def sockaddr(self) -> tuple[str, int] | str:
-        """What socket.bind() takes."""
+        """The address as socket.bind() takes it."""
         return self.path if self.family == socket.AF_UNIX else (self.host, self.port)
 
     def __str__(self) -> str:
@@ -34,7 +35,7 @@ SUN_PATH_MAX = 107  # unix(7): sun_path has 108 bytes, the last one for the term
 
 
 def parse_address(text: str) -> Address:
-    """IPv4:PORT, [IPv6]:PORT or unix:/PATH."""
+    """Returns the address for IPv4:PORT, [IPv6]:PORT or unix:/PATH."""
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
         if not path.startswith("/"):

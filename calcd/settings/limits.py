@@ -1,7 +1,7 @@
-"""What a listener and its handlers keep to, as numbers: the settings that limit something.
+"""The settings that limit something, as numbers for a listener and its handlers.
 
-They are made once, for an exec, and never changed: a reload starts another listener. No limit is math.inf,
-which every number is less than.
+A listener gets them once, when it is started, and never changes them: a reload starts another listener.
+math.inf stands for no limit.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Limits:
     handler_memory: float
 
     def __init__(self, given: Mapping[str, str | float]) -> None:
-        """given has a number, or the text of one, for each of NAMES, and may have more."""
+        """given maps each of NAMES to a number or the text of one. Other names in it are ignored."""
         for name in self.NAMES:
             setattr(self, name, float(given[name]))
 
     def of(self, *names: str) -> Limits:
-        """These of the limits, and no others."""
+        """Returns only the limits with these names. The others are math.inf."""
         return Limits(dict.fromkeys(self.NAMES, math.inf) | {name: getattr(self, name) for name in names})

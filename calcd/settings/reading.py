@@ -1,6 +1,6 @@
-"""Files and options to settings.
+"""Reads the settings from configuration files and options.
 
-All that is wrong is found in one run, and told with file and line.
+One run finds all problems, and reports each with its file and line.
 """
 
 import difflib
@@ -17,9 +17,9 @@ _ATTRIBUTES = {setting.name: attribute for attribute, setting in ROWS.items()}
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with the settings, and where."""
+    """One error in the settings, and its place."""
 
-    source: str  # a file, or a command line option
+    source: str  # a file or a command line option
     line: int | None  # None for an option, and for a file that cannot be read
     message: str
 
@@ -29,7 +29,7 @@ class Problem(NamedTuple):
 
 
 class ConfigError(Exception):
-    """The settings are not usable. problems has everything that is wrong, in the order it was read."""
+    """The settings are not usable. problems lists every error, in the order of reading."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -44,7 +44,7 @@ class _Assignment(NamedTuple):
 
 
 class _Loader:
-    """Reads on after a problem, so that one run reports them all."""
+    """Collects values and problems. It continues after a problem, so that one run reports them all."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -54,7 +54,7 @@ class _Loader:
         self.problems.append(Problem(str(source), line, message))
 
     def load_file(self, path: Path, *, required: bool = True) -> bool:
-        """False when there is no such file."""
+        """Returns False if the file does not exist, which is a problem only if it is required."""
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -66,7 +66,8 @@ class _Loader:
         return True
 
     def load_drop_ins(self, folders: Sequence[Path]) -> None:
-        """Loads *.conf of all folders, by name; of two with the same name, the one in the later folder."""
+        """Loads *.conf of all folders, sorted by name. A file masks those of the same name in earlier
+        folders."""
         found: dict[str, Path] = {}
         for folder in folders:
             try:
@@ -75,7 +76,7 @@ class _Loader:
                 if not isinstance(error, FileNotFoundError) or folder.is_symlink():
                     self.problem(folder, None, f"cannot be read: {error.strerror}{links.remedy(folder)}")
                 continue
-            # As a shell's *.conf does, this leaves out hidden files: an editor's, most likely.
+            # Hidden files are left out, as by the shell's *.conf: most likely they are an editor's.
             found |= {e.name: e for e in entries if e.name.endswith(".conf") and not e.name.startswith(".")}
         for _, path in sorted(found.items()):
             self.load_file(path)
@@ -97,13 +98,13 @@ class _Loader:
             self.assign(assignment)
 
     def assignments(self, path: Path, text: str) -> Iterator[_Assignment]:
-        """The assignments in a file.
+        """Yields the assignments in a file.
 
-        configparser reads this syntax as well, but gives no line numbers, stops at the first problem and
+        configparser reads this syntax too, but it gives no line numbers, stops at the first problem, and
         keeps only the last of several assignments to a key.
         """
         section = None
-        # Not splitlines(): that counts lines at form feeds and the like, which editors do not.
+        # Not splitlines(): it also ends lines at form feeds and the like, which editors do not.
         for number, raw in enumerate(text.split("\n"), start=1):
             line = raw.strip()
             if not line or line[0] in "#;":
@@ -120,7 +121,7 @@ class _Loader:
                 continue
             if section is None:
                 self.problem(path, number, f"an assignment before any section: write {SECTION} above it")
-                section = SECTION  # said once; go on with the rest of the file
+                section = SECTION  # reported once; the rest of the file is read
             if section == SECTION:
                 yield _Assignment(str(path), number, name, value)
 
@@ -135,7 +136,7 @@ class _Loader:
         setting = ROWS[attribute]
         text = raw.strip()
         try:
-            # What cannot be printed could not be dumped and read again. Tabs are fine, they separate words.
+            # Unprintable text could not be dumped and read again. Tabs are allowed: they separate words.
             if not text.replace("\t", " ").isprintable():
                 raise ValueError(f"{text!r} has a character that cannot be printed")
             value = setting.parse(text)
@@ -143,7 +144,7 @@ class _Loader:
             self.problem(source, line, f"{name}: {error}" if line else str(error))
             return
         if setting.repeatable and text:
-            # The same element twice is one: a socket cannot be bound twice.
+            # Duplicate elements are dropped: a socket cannot be bound twice.
             value = tuple(dict.fromkeys((*self.values.get(attribute, ()), *value)))
         self.values[attribute] = value
 
@@ -153,12 +154,12 @@ def load(
     options: Mapping[str, Sequence[str]] | None = None,
     root: Path = Path("/"),
 ) -> Settings:
-    """The settings from the files and, over them, from the command line.
+    """Returns the settings from the files, overridden by the options of calcd.launch.options.
 
-    Without config_file: /etc/calcd/calcd.conf or else /usr/lib/calcd/calcd.conf, then calcd.conf.d/*.conf of
-    both, sorted by name, where a name in /etc masks the same name in /usr/lib. With it: that file, then
-    those in the folder of its name with .d added. options are those of calcd.launch.options. At a reload the
-    working directory is another: give an absolute config_file.
+    Without config_file, the files are /etc/calcd/calcd.conf, or /usr/lib/calcd/calcd.conf if that is missing,
+    then calcd.conf.d/*.conf of both folders, sorted by name. A file in /etc masks one of the same name in
+    /usr/lib. With config_file, the files are that one, then *.conf in the folder CONFIG_FILE.d. config_file
+    must be absolute, because the working directory has changed by the time of a reload.
 
     Raises ConfigError.
     """

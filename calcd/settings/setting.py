@@ -1,4 +1,4 @@
-"""What is to be known about a setting, as a row of calcd.settings.table has it."""
+"""The type of the rows in calcd.settings.table."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,8 +11,8 @@ T = TypeVar("T")
 class Setting(Generic[T]):
     """A row of the table.
 
-    A repeatable setting's value is a tuple: assignments add to it, an empty one empties it, and the first
-    takes the place of the default.
+    The value of a repeatable setting is a tuple. The first assignment replaces the default, further ones add
+    to the tuple, and an empty one empties it.
     """
 
     name: str
@@ -27,5 +27,5 @@ class Setting(Generic[T]):
 
 
 def row(setting: Setting[T]) -> T:
-    """The dataclass field that holds a setting's value, and the setting itself as metadata."""
+    """Returns the dataclass field for a setting's value, with the setting itself as metadata."""
     return dataclasses.field(default=setting.parse(setting.default), metadata={"setting": setting})

@@ -1,7 +1,7 @@
-"""The settings: one table, from which files, options, help texts and samples are made.
+"""The table of settings, from which files, options, help texts and samples are made.
 
-The fields of Settings are the rows of the table. Whatever a setting needs said about it is said there once.
-Settings are never changed: a reload makes new ones.
+The fields of Settings are the rows of the table. A row has everything about its setting, once. A Settings
+object never changes: a reload makes a new one.
 """
 
 import dataclasses
@@ -126,7 +126,7 @@ class Settings:
             default="127.0.0.0/8 ::1/128",
             reloadable=True,
             repeatable=True,
-            help="Addresses and networks that the limits for a source do not hold for. Clients of Unix "
+            help="Addresses and networks for which the limits for a source do not hold. Clients of Unix "
             "sockets are always exempt. Empty for none.",
         )
     )
@@ -149,8 +149,7 @@ class Settings:
             reloadable=True,
             help="How many handlers to fork ahead, so that a new connection need not wait for its own; when "
             "half of them are taken, others follow. With 0, a handler is forked when a connection waits for "
-            "it. Handlers that are used again get no more beside them while they wait for processors "
-            "themselves.",
+            "it. With ConnectionsPerHandler= above 1, none are added while handlers wait for a CPU.",
         )
     )
     connections_per_handler: float = row(
@@ -161,8 +160,8 @@ class Settings:
             default="1",
             reloadable=True,
             help="How many connections a handler serves, one after the other, before another takes its "
-            "place. 1 gives each connection a process of its own; with more, what a handler may take is for "
-            "all of them together.",
+            "place. 1 gives each connection a process of its own. With more, the limits of a handler are for "
+            "all its connections together.",
         )
     )
     first_byte_timeout: float = row(
@@ -223,8 +222,8 @@ class Settings:
             format=values.format_timeout,
             default="1h",
             reloadable=True,
-            help="The processor time that a connection's handler may take, in whole seconds; the kernel "
-            "kills it then. In an hour it answers ten thousand million pipelined requests.",
+            help="The CPU time that a connection's handler may take, in whole seconds; the kernel kills it "
+            "then. In an hour it answers ten thousand million pipelined requests.",
         )
     )
     handler_memory: float = row(
@@ -290,4 +289,4 @@ class Settings:
 ROWS: Mapping[str, Setting[Any]] = {
     field.name: field.metadata["setting"] for field in dataclasses.fields(Settings)
 }
-"""The table's rows by the attribute of Settings, in order."""
+"""The rows of the table, in order, by the attribute of Settings."""

@@ -1,7 +1,7 @@
-"""The kinds of values that settings have, and how they are written.
+"""Parses and formats the values of settings.
 
-parse_* raises ValueError with a message for the user; format_* gives a text that parse_* reads back as the
-same value.
+parse_* raises ValueError with a message for the user. format_* returns a text that parse_* reads as the same
+value.
 """
 
 import dataclasses
@@ -16,8 +16,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 E = TypeVar("E", bound=enum.StrEnum)
 
 
-# systemd.time(7), in microseconds; the first name of each is the one to write. Months and years are left out
-# because of SPAN_MAX.
+# The units of systemd.time(7), in microseconds. format_span() writes the first name of each. Months and years
+# are left out because of SPAN_MAX.
 _UNITS = {
     ("w", "week", "weeks"): 604_800_000_000,
     ("d", "day", "days"): 86_400_000_000,
@@ -33,7 +33,8 @@ SPAN_MAX = 14 * 86_400  # seconds: epoll_wait(2) counts milliseconds in an int, 
 
 
 def parse_span(text: str) -> float:
-    """A span of systemd.time(7), such as 90, 1min 30s or 500ms, in seconds. What is below 1 us is cut off."""
+    """Returns the seconds of a span of systemd.time(7), such as 90, 1min 30s or 500ms. Fractions of 1 us are
+    cut off."""
     microseconds = 0
     end = 0
     while end < len(text) or not text:
@@ -53,7 +54,8 @@ def parse_span(text: str) -> float:
 
 
 def format_span(seconds: float) -> str:
-    # Exact: below SPAN_MAX a float is within a thousandth of a microsecond of the count it was made from.
+    # This is exact: below SPAN_MAX, a float differs by at most a thousandth of a microsecond from the number
+    # from which it was made.
     rest = round(seconds * 1_000_000)
     parts = []
     for names, size in _UNITS.items():
@@ -67,7 +69,7 @@ INFINITY = "infinity"  # systemd's word
 
 
 def parse_timeout(text: str) -> float:
-    """A span that is more than 0, or infinity for no deadline."""
+    """Returns the seconds of a span above 0, or math.inf for infinity: no deadline."""
     if text == INFINITY:
         return math.inf
     seconds = parse_span(text)
@@ -85,7 +87,7 @@ SPARE_MAX = 1000
 
 
 def parse_count(text: str) -> float:
-    """A whole number from 1 on, or infinity for no limit."""
+    """Returns a whole number from 1 to COUNT_MAX, or math.inf for infinity: no limit."""
     if text == INFINITY:
         return math.inf
     if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= COUNT_MAX:
@@ -96,12 +98,12 @@ def parse_count(text: str) -> float:
 
 
 def parse_backlog(text: str) -> int:
-    """listen(2) takes an int; the kernel cuts it down to net.core.somaxconn."""
+    """Returns a backlog for listen(2), from 1 to 65535. The kernel reduces it to net.core.somaxconn."""
     return _parse_number(text, 1, 65535, "a backlog")
 
 
 def parse_spare(text: str) -> int:
-    """Each is a process, so there are not many."""
+    """Returns a number from 0 to SPARE_MAX. The maximum is low, because each spare handler is a process."""
     return _parse_number(text, 0, SPARE_MAX, "a number of spare processes")
 
 
@@ -122,7 +124,8 @@ MEMORY_MIN = 16 << 20
 
 
 def parse_memory(text: str) -> float:
-    """Bytes, or K, M and G of them to the base of 1024 (systemd's), or infinity for no limit."""
+    """Returns bytes, from 16M to 1024G, or math.inf for infinity: no limit. K, M and G have base 1024, as in
+    systemd."""
     if text == INFINITY:
         return math.inf
     size = re.fullmatch("([0-9]{1,13})([KMG]?)", text)
@@ -159,7 +162,7 @@ def format_networks(networks: tuple[Network, ...]) -> str:
 
 
 def parse_path(text: str) -> Path | None:
-    """An absolute path; empty for none."""
+    """Returns an absolute path, or None for an empty text."""
     if text and not text.startswith("/"):
         raise ValueError(f"{text!r} is not an absolute path")
     return Path(text) if text else None
@@ -171,7 +174,7 @@ def format_path(path: Path | None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class one_of(Generic[E]):  # noqa: N801 - PEP 8: what is for calling is named as a function is
-    """The parser of a setting whose value is one of a few words."""
+    """A parser for a setting whose value is one of a few words."""
 
     choices: type[E]
 
@@ -183,7 +186,7 @@ class one_of(Generic[E]):  # noqa: N801 - PEP 8: what is for calling is named as
 
 
 class LogLevel(enum.StrEnum):
-    """From the most lines to the fewest; the names are syslog's."""
+    """The levels, from the most lines to the fewest, with the names of syslog."""
 
     DEBUG = "debug"
     INFO = "info"

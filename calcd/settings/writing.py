@@ -1,4 +1,4 @@
-"""Settings to the text of a file, and the table to a sample of one."""
+"""Writes settings as a configuration file, and makes the sample file from the table."""
 
 import textwrap
 
@@ -7,7 +7,7 @@ from calcd.settings.table import ROWS, Settings
 
 
 def dump(settings: Settings) -> str:
-    """The text of a file from which calcd.settings.reading makes the same settings."""
+    """Returns the text of a file from which calcd.settings.reading makes the same settings."""
     lines = [SECTION]
     for attribute, setting in ROWS.items():
         value = getattr(settings, attribute)
@@ -17,7 +17,7 @@ def dump(settings: Settings) -> str:
 
 
 def sample() -> str:
-    """A sample file: every setting, commented out, at its default and under its help."""
+    """Returns the text of the sample file: every setting, commented out, with its default and its help."""
     blocks = [
         "# Settings of calcd. What is commented out here shows the defaults.\n"
         "# Local changes belong in /etc/calcd/calcd.conf or /etc/calcd/calcd.conf.d/*.conf.\n\n" + SECTION

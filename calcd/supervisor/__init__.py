@@ -1,1 +1,1 @@
-"""The process that stays: it holds what clients and systemd know calcd by, and keeps a listener serving."""
+"""The supervisor: the main process, which holds sockets and pidfile, and keeps a listener serving."""

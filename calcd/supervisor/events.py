@@ -1,7 +1,7 @@
-"""The events that a listener sends (calcd.listener.packets), as objects.
+"""Decodes the events that a listener sends (calcd.listener.packets) to objects.
 
-Only the supervisor has them so: NamedTuple comes with typing, 1.7 MB that every fork of the listener would
-pay for.
+The listener itself does not use the objects: NamedTuple needs typing, 1.7 MB that every fork of the listener
+would pay for.
 """
 
 from typing import Any, NamedTuple
@@ -19,14 +19,14 @@ class Alive(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """A handler has a connection."""
+    """A handler has accepted a connection."""
 
-    handler: int
+    handler: int  # its PID, as in the other events
     peer: str
 
 
 class Ended(NamedTuple):
-    """A handler's connection; fields are those of its report."""
+    """A handler's connection has ended. The fields are those of the handler's report."""
 
     handler: int
     microseconds: int
@@ -38,7 +38,7 @@ class Ended(NamedTuple):
 
 
 class Served(NamedTuple):
-    """Connections that have ended well, and nothing else is told of."""
+    """The sum of connections that ended well and have no other events."""
 
     connections: int
     requests: int
@@ -78,8 +78,10 @@ Event = Ready | Alive | Accepted | Ended | Served | Died | Lost | Trouble | Limi
 
 
 def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
-    """None for a report that handlers make and that is none of the supervisor's business, or that makes no
-    sense. Raises ValueError or struct.error for what calcd.listener.packets does not make."""
+    """Decodes an event. Returns None for a report that makes no sense or is only for the listener.
+
+    Raises ValueError or struct.error for an event that calcd.listener.packets does not make.
+    """
     (kind,) = event[:1]
     if kind in (packets.ACCEPTED, packets.ENDED, report.FAILED):
         return decode_report(report.decode(event))
@@ -107,7 +109,7 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
 
 
 def decode_report(fields: tuple[Any, ...] | None) -> Accepted | Ended | None:
-    """What calcd.handler.report has decoded."""
+    """Returns the event for the fields that calcd.handler.report.decode() has returned, or None."""
     if fields is None or fields[0] == report.FAILED:
         return None
     if fields[0] == report.ACCEPTED:

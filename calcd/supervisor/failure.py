@@ -1,11 +1,11 @@
-"""Why calcd gave up, for the person who started it."""
+"""The error for the person who started calcd, and the exit statuses."""
 
 import enum
 import os
 
 
 class ExitStatus(enum.IntEnum):
-    """What calcd exits with: the numbers of sysexits.h, which systemctl(1) shows by name."""
+    """The exit statuses of calcd: the numbers of sysexits.h, which systemctl(1) shows by name."""
 
     OK = os.EX_OK
     USAGE = os.EX_USAGE
@@ -33,7 +33,7 @@ MEANINGS = {
 }
 
 
-class Failure(Exception):  # noqa: N818 - what the user did, or the system, not a defect
+class Failure(Exception):  # noqa: N818 - caused by the user or the system, not by a defect
     """calcd cannot do what it was asked. str() names the thing, the cause and the remedy."""
 
     def __init__(self, status: ExitStatus, message: str) -> None:
@@ -42,7 +42,7 @@ class Failure(Exception):  # noqa: N818 - what the user did, or the system, not 
 
 
 def system_failure(error: OSError) -> Failure:
-    """For what every daemon needs and hardly ever is refused: a process, a file descriptor, memory."""
+    """Returns the Failure for something that every daemon needs: a process, a file descriptor, memory."""
     return Failure(
         ExitStatus.OS_ERROR, f"the system refuses what calcd needs: {error}; look at its limits (ulimit -a)"
     )

@@ -1,11 +1,10 @@
-"""The supervisor's loop: it keeps one listener serving, and speaks for the daemon.
+"""The supervisor's loop: it keeps one listener serving, and logs for the whole daemon.
 
-It takes signals, requests at the control socket, what listeners tell, and the ends of children, each in a
-part of its own:
+It handles signals, requests at the control socket, events of listeners, and the ends of children. The parts:
 
-- succession/  listeners that follow one another: at the start, at a reload, and when one has died
-- counts/      connections, and limits that are reached
-- health/      listeners that answer, files that are in their place, processes that the system allows
+- succession/  starts listeners: at the start, at a reload, and when one has died
+- counts/      counts connections, and limits that are reached
+- health/      checks that listeners answer, that files are in place, that the system allows enough processes
 - reload.py, stopping.py, status.py
 """
 
@@ -39,7 +38,7 @@ from calcd.supervisor.succession.succession import Succession
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 
-# Seconds between two attempts to log what the log refuses.
+# Seconds between two attempts to write messages that the log has not taken.
 _LOG_INTERVAL = 1.0
 
 
@@ -57,9 +56,8 @@ class Supervisor:
         watchdog_interval: float | None,
         started: Callable[[str], None],
     ) -> None:
-        """load_settings reads the configuration anew, as calcd.supervisor.reload asks; started is called,
-        with the STATUS line, once calcd serves, and raises BrokenPipeError where nobody waits for that any
-        more."""
+        """load_settings reads the configuration again, for a reload. started is called with the STATUS line
+        once calcd serves. It raises BrokenPipeError if the launcher was interrupted."""
         self._signals = signals
         self._control = control
         self._log = log
@@ -132,7 +130,7 @@ class Supervisor:
         self._log.write(messages.STOPPED, served=counters.served, requests=counters.requests)
 
     def _take_signals(self) -> None:
-        # What was told before the signal goes before it, in the log as in the counters.
+        # Events that came before the signal are logged and counted first.
         self._hearing.take_all()
         for number in self._signals.read():
             match number:
@@ -142,7 +140,7 @@ class Supervisor:
                     self._reload.ask()
                 case signal.SIGUSR1:
                     self._log.write(messages.COUNTERS, **vars(self._counters))
-        # Whatever the signals were: one CHLD can stand for many children, and come with others.
+        # After any signal, because one SIGCHLD can stand for many children.
         self._reaping.reap()
 
     def _take_request(self) -> None:
@@ -176,11 +174,11 @@ class Supervisor:
             self._pings.ping_later()
             try:
                 started(str(self._status))
-            except BrokenPipeError:  # who started calcd has been interrupted, and means this as well
+            except BrokenPipeError:  # the launcher was interrupted, which shall end the daemon as well
                 self._stopping.stop()
 
     def _watch_log(self) -> None:
-        """What the log has not taken goes as soon as it does, and is tried again from time to time."""
+        """Writes waiting messages as soon as the log takes them, and tries it from time to time."""
         if self._log.is_full != self._is_log_watched:
             self._is_log_watched = self._log.is_full
             if self._log.is_full:

@@ -1,6 +1,6 @@
-"""A reload: the configuration is read anew, and a listener with the new settings takes over.
+"""Reloads: reads the configuration again, and starts a listener with the new settings.
 
-Whoever asks for one is told how it went: systemd, and calcd --reload by the control socket.
+It tells the result to systemd, and to calcd --reload by the control socket.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Reload:
         status: Status,
         log: Log,
     ) -> None:
-        """load_settings reads the configuration anew. Raises Failure."""
+        """load_settings reads the configuration again, and raises Failure if it is wrong."""
         self._load_settings = load_settings
         self._roster = roster
         self._succession = succession
@@ -41,9 +41,10 @@ class Reload:
         self._is_asked_again = False
 
     def ask(self) -> None:
+        """Reloads, or reloads again after the reload that is under way."""
         if self._succession.is_closed:
             return
-        if self._roster.candidate:  # many requests while one is carried out are one more
+        if self._roster.candidate:  # all requests during a reload make one more
             self._is_asked_again = True
             return
         self._is_under_way = True
@@ -59,7 +60,7 @@ class Reload:
         self._succession.start(settings, sockets)
 
     def settled(self, failure: Failure | None) -> None:
-        """A candidate serves, or has failed: so has the reload that it was started for, if any."""
+        """A candidate serves, or has failed. If a reload started it, this is the result of the reload."""
         if self._is_under_way:
             self._is_under_way = False
             if failure:
@@ -77,7 +78,7 @@ class Reload:
 
 
 def needing_restart(old: Settings, new: Settings) -> tuple[str, ...]:
-    """The names of the settings that differ and that a reload does not put in force."""
+    """Returns the names of the settings that differ and that only a restart puts in force."""
     return tuple(
         setting.name
         for attribute, setting in ROWS.items()

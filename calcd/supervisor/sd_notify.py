@@ -1,4 +1,4 @@
-"""What systemd is told: sd_notify(3). Nothing happens where systemd did not start calcd."""
+"""Tells systemd about calcd's state: sd_notify(3). It does nothing if systemd did not start calcd."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from systemd import daemon
 
 
 def tell(*assignments: str) -> None:
-    # While systemd re-executes itself nobody listens, and what is told then would only be repeated.
+    # An error is ignored: while systemd re-executes itself, nobody listens.
     with contextlib.suppress(OSError):
         daemon.notify("\n".join(assignments))
 
@@ -18,15 +18,16 @@ def ready(status: str) -> None:
 
 
 def reloading() -> None:
-    """Systemd orders this against the READY=1 that follows by the time in it (systemd 253 and later)."""
+    """Tells of a reload. By the time in the message, systemd knows that the next READY=1 is later (systemd
+    253 and later)."""
     tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def watchdog_interval() -> float | None:
-    """Seconds between two WATCHDOG=1, a tenth of what systemd allows: a listener that hangs is found and
-    replaced in half of it. None when it wants none.
+    """Returns the seconds between two WATCHDOG=1, or None if systemd wants none: sd_watchdog_enabled(3).
 
-    sd_watchdog_enabled(3). Called before the first fork: WATCHDOG_PID is the launcher.
+    This is a tenth of the time that systemd allows, so that a listener that hangs is found and replaced in
+    half of that time. Call it before the first fork, because WATCHDOG_PID is the launcher.
     """
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None

@@ -1,11 +1,11 @@
-"""The line that systemctl status shows."""
+"""Sends the line that systemctl status shows."""
 
 from calcd.linux.event_loop import Timers
 from calcd.supervisor import sd_notify
 from calcd.supervisor.counts.counters import Counters
 from calcd.supervisor.counts.reached_limits import ReachedLimits
 
-# Seconds between two lines.
+# Seconds until tell_soon() sends the line.
 _INTERVAL = 1.0
 
 

@@ -1,4 +1,4 @@
-"""A stop: whoever is served gets an answer, and nobody is waited for twice."""
+"""Stops calcd: listeners and handlers drain, and are killed if they take too long."""
 
 import signal
 from functools import partial
@@ -13,11 +13,10 @@ from calcd.supervisor.counts.counters import Counters
 from calcd.supervisor.succession.roster import Roster
 from calcd.supervisor.succession.succession import Succession
 
-# Seconds that a listener which drains may overrun its drain time before its supervisor does what it should
-# have done.
+# Seconds after the drain time until the supervisor kills what a listener should have killed.
 _OVERRUN = 2.0
 # Seconds between two SIGTERMs to handlers whose listener has died.
-_REMINDER = 0.1
+_REMINDER_INTERVAL = 0.1
 
 
 class Stopping:
@@ -34,7 +33,7 @@ class Stopping:
         return self._succession.is_closed and self._roster.is_empty()
 
     def stop(self) -> None:
-        """The first time, whoever is served gets an answer; the second time, nobody is waited for."""
+        """The first call drains: clients get their answers. The second call kills all at once."""
         if self._succession.is_closed:
             self._abort("told to a second time")
             return
@@ -50,10 +49,10 @@ class Stopping:
         self._remind_orphans()
 
     def _remind_orphans(self) -> None:
-        """Drains the handlers that have no listener to do it: calcd.handler.session, 4."""
+        """Drains handlers whose listener has died, again and again. calcd.handler.session, 4, says why."""
         for listener in self._roster.orphaned:
             listener.signal_group(signal.SIGTERM)
-        self._timers.set("reminder", _REMINDER, self._remind_orphans)
+        self._timers.set("reminder", _REMINDER_INTERVAL, self._remind_orphans)
 
     def _abort(self, reason: str) -> None:
         self._log.write(messages.ABORTING, reason=reason, connections=self._counters.connections)

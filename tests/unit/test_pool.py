@@ -148,7 +148,7 @@ def test_handlers_come_back_when_most_of_those_at_work_do() -> None:
             pool.ended(handler, leaves=False)
             pool.accepted(handler, 0, "")
         assert pool.mostly_return() == come_back
-    assert pool.gone == 0
+    assert pool.unreplaced == 0
 
 
 def test_who_has_come_back_and_left_is_lost_and_does_not_come_back() -> None:
@@ -163,5 +163,5 @@ def test_who_has_come_back_and_left_is_lost_and_does_not_come_back() -> None:
     pool.left(1)  # killed while it waited
     pool.dismiss(1)
     pool.left(2)
-    assert pool.gone == 2
+    assert pool.unreplaced == 2
     assert not pool.mostly_return()

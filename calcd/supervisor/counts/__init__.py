@@ -1,1 +1,1 @@
-"""What the supervisor counts: connections, and limits that are reached."""
+"""Counts and logs connections, and limits that are reached."""

@@ -1,4 +1,4 @@
-"""The connections: each one's line when it opens and when it ends, and the sums."""
+"""Logs when a connection opens and when it ends, and counts connections."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ ENDINGS = {
     report.CONNECTION_LOST: "connection lost",
     report.DRAINED: "closed by calcd, which stops",
 }
-# At a limit or a deadline.
+# The endings by which calcd cuts off a connection, at a limit or a deadline.
 CUT_OFFS = {
     report.FIRST_BYTE_TIMEOUT: "FirstByteTimeout= is over",
     report.FRAME_TIMEOUT: "FrameTimeout= is over",
@@ -33,7 +33,7 @@ CUT_OFFS = {
     report.LIFETIME_OVER: "ConnectionLifetime= is over",
     report.REQUEST_LIMIT: "MaxRequests= is reached",
 }
-# What the limits of a handler's resources come to.
+# Why a handler died at one of its resource limits, by its exit code.
 _REASONS = {
     -signal.SIGXCPU: "HandlerCpuTime= is over",
     report.EXIT_NO_MEMORY: "HandlerMemory= allows it no more",
@@ -41,16 +41,16 @@ _REASONS = {
 
 
 class Connection(NamedTuple):
-    """A connection that is open."""
+    """An open connection."""
 
-    number: int  # unique for as long as the supervisor lives
+    number: int  # unique in the life of the supervisor
     peer: str
     handler: int  # its PID
     opened: float  # time.monotonic()
 
     @property
     def host(self) -> str:
-        """The client's IP address; empty for a Unix socket's."""
+        """The client's IP address; empty for a client of a Unix socket."""
         return host_of(self.peer)
 
 
@@ -82,15 +82,15 @@ class Connections:
         self._settle(message, ending, connection, event, is_good=end in report.GOOD_ENDINGS)
 
     def served(self, sum_of: Served) -> None:
-        """Connections that the log does not show."""
+        """Counts connections that the log does not show."""
         self.counters.served += sum_of.connections
         self.counters.requests += sum_of.requests
         self.counters.received += sum_of.received
         self.counters.sent += sum_of.sent
 
     def died(self, connection: Connection, wait_status: int | None, seconds: float) -> None:
-        """The handler, before it could report; wait_status is wait(2)'s, None when nobody has lived to
-        tell."""
+        """The handler died before it could report. wait_status is that of wait(2), or None if it is not
+        known, because the listener died as well."""
         if not wait_status:
             message, ending = messages.REPORT_LOST, "report lost"
         else:
@@ -101,13 +101,13 @@ class Connections:
         self._settle(message, ending, connection, event, is_good=not wait_status)
 
     def orphan_died(self, connection: Connection, wait_status: int | None) -> None:
-        """As died(), of a handler whose listener has died before it."""
+        """As died(), for a handler whose listener died before it."""
         self.died(connection, wait_status, time.monotonic() - connection.opened)
 
     def _settle(
         self, message: Message, ending: str, connection: Connection, event: Ended, *, is_good: bool
     ) -> None:
-        # The protocol ends a connection at its first error.
+        # The protocol ends a connection at the first error, so there is at most one.
         errors = 0 if is_good else 1
         counters = self.counters
         counters.connections -= 1
@@ -138,12 +138,12 @@ class Connections:
 
 
 def describe(wait_status: int) -> str:
-    """For example "killed by signal 9 (SIGKILL)"."""
+    """Describes the status of wait(2), for example "killed by signal 9 (SIGKILL)"."""
     code = os.waitstatus_to_exitcode(wait_status)
     reason = f", {_REASONS[code]}" if code in _REASONS else ""
     if code >= 0:
         return f"exit status {code}{reason}"
     try:
         return f"killed by signal {-code} ({signal.Signals(-code).name}){reason}"
-    except ValueError:  # a real-time signal
+    except ValueError:  # a real-time signal has no name
         return f"killed by signal {-code}"

@@ -1,4 +1,4 @@
-"""What has happened since the start, in numbers."""
+"""The counters of what has happened since calcd started."""
 
 import dataclasses
 import datetime
@@ -12,14 +12,14 @@ def _now() -> str:
 class Counters:
     since: str = dataclasses.field(default_factory=_now)
     connections: int = 0  # open now
-    served: int = 0  # ended, in whatever way
+    served: int = 0  # connections that have ended, well or not
     requests: int = 0  # answered
-    errors: int = 0  # connections that ended otherwise than both sides meant, the next two included
+    errors: int = 0  # connections that did not end well, with cut_off and strangers
     cut_off: int = 0  # connections that calcd ended at a limit or a deadline
     strangers: int = 0  # connections that did not speak the protocol
     probes: int = 0  # connections that their clients ended before they sent a byte
-    refused: int = 0  # connections closed when they were accepted; they count nowhere else
-    limits_reached: int = 0  # how often
+    refused: int = 0  # connections closed right after accept(2), which no other counter counts
+    limits_reached: int = 0  # times that a limit was reached
     received: int = 0  # bytes
     sent: int = 0  # bytes
     reloads: int = 0

@@ -1,4 +1,4 @@
-"""Limits that are reached and left: a line in the log for each, counters, and a part of the status line."""
+"""Logs and counts when limits are reached and when they are over, and shows them in the status line."""
 
 import time
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class ReachedLimits:
         self._present: dict[_Key, _Reached] = {}
 
     def take(self, listener: int, settings: Settings, event: Limit) -> None:
-        """What the listener that has this PID and keeps to these settings tells."""
+        """Takes an event of the listener that has this PID and these settings."""
         key = _Key(listener, event.which, event.source)
         reached = self._present.get(key)
         if reached is None:
@@ -69,7 +69,7 @@ class ReachedLimits:
         )
 
     def status(self) -> str:
-        """What the STATUS line of systemctl status ends with."""
+        """Returns the end of the STATUS line of systemctl status."""
         full = {reached.setting for key, reached in self._present.items() if key.which == admission.FULL}
         refused = {key.source for key in self._present if key.which != admission.FULL}
         parts = [f"{setting} reached, new connections wait" for setting in sorted(full)]

@@ -1,2 +1,1 @@
-"""Whether calcd is well: listeners that answer, files in their place, a system that allows enough
-processes."""
+"""Checks that listeners answer, that files are in place, and that the system allows enough processes."""

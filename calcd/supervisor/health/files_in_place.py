@@ -1,4 +1,4 @@
-"""The files by which a running calcd is found: the pidfile and the control socket."""
+"""Checks that the files by which a running calcd is found are in place: pidfile and control socket."""
 
 import contextlib
 import os
@@ -16,9 +16,10 @@ class FilesInPlace:
         self._log = log
 
     def look(self) -> None:
-        """Says once of each that it is gone. To make it anew might take rights that calcd has given up."""
+        """Logs each file that is gone, once. It makes no new file, because calcd may have given up the rights
+        for that."""
         for file in list(self._files):
-            with contextlib.suppress(PermissionError):  # a folder that its user may not look into
+            with contextlib.suppress(PermissionError):  # calcd's user may not look into the folder
                 if not file.is_in_place():
                     self._files.remove(file)
                     self._log.write(messages.FILE_GONE, path=file.path, pid=os.getpid())

@@ -1,4 +1,4 @@
-"""Who watches whom: systemd the supervisor, the supervisor the listeners."""
+"""Watches the listeners by pings, and tells systemd, which watches the supervisor, that all is well."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,8 @@ from calcd.supervisor.health.files_in_place import FilesInPlace
 from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.succession.roster import Roster
 
-# Seconds between two pings to the listeners, and how many in a row one may leave unanswered. Counted, not
-# timed: a machine that stood still itself has not sent any.
+# Seconds between two pings, and how many in a row a listener may leave unanswered. They are counted and not
+# timed, because a machine that stands still sends no pings.
 _INTERVAL = 2.0
 _MAX_UNANSWERED = 5
 
@@ -24,8 +24,8 @@ class Pings:
         watchdog_interval: float | None,
         hangs: Callable[[ListenerProcess, float], None],
     ) -> None:
-        """watchdog_interval is that of calcd.supervisor.sd_notify; hangs is called with a listener that has
-        not answered for so many seconds."""
+        """watchdog_interval is that of calcd.supervisor.sd_notify. hangs is called with a listener that does
+        not answer, and the seconds for which it has not answered."""
         self._roster = roster
         self._files = files
         self._timers = timers
@@ -37,13 +37,16 @@ class Pings:
         self._timers.set("ping", self._interval, self._ping)
 
     def _ping(self) -> None:
-        """Sees to it that the loop of every listener turns, and assures systemd that this one does. Where
-        there is no listener, the next one is on its way: a restart would only cut off who is connected."""
+        """Pings every listener, to check that its loop runs, and tells systemd that the supervisor's does.
+
+        systemd is told so even if there is no listener. The next one will start soon. A restart by systemd
+        would only cut off the open connections.
+        """
         current = self._roster.current
         if self._has_watchdog and (current is None or current.unanswered == 0):
             sd_notify.tell("WATCHDOG=1")
         for listener in self._roster.alive.values():
-            if listener is not self._roster.candidate:  # which has a time of its own
+            if listener is not self._roster.candidate:  # a candidate has its own time limit
                 if listener.unanswered == _MAX_UNANSWERED:
                     self._hangs(listener, _MAX_UNANSWERED * self._interval)
                 listener.ping()

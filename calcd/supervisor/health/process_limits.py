@@ -1,4 +1,4 @@
-"""Whether the system lets calcd have as many processes as its settings would have it serve connections."""
+"""Checks that the system allows calcd as many processes as MaxConnections= takes."""
 
 import math
 import os
@@ -15,23 +15,25 @@ _OWN_PROCESSES = 3
 
 
 class Shortage(NamedTuple):
-    limit: str
+    """A limit of the system that is too low."""
+
+    limit: str  # its name
     allowed: int  # processes
     remedy: str
 
 
 def warn_if_short(log: Log, connections: float) -> None:
-    """Says so if the system does not allow as many processes as so many connections take."""
+    """Logs a warning if the system allows fewer processes than this many connections take."""
     if short := shortage(connections):
         processes = connections + _OWN_PROCESSES
         log.write(messages.TOO_FEW, wanted=connections, processes=processes, **short._asdict())
 
 
 def shortage(connections: float, root: Path = Path("/")) -> Shortage | None:
-    """The tightest limit that does not allow so many connections at a time.
+    """Returns the lowest limit that does not allow this many connections at a time, or None.
 
-    A limit that cannot be read, in a sandbox, does not count; nor does any when the connections are not
-    limited, because then the system's limits are meant to be the ones that hold.
+    A limit that cannot be read, in a sandbox, does not count. If the connections are not limited, no limit
+    counts: then the administrator wants the system's limits to apply.
     """
     if connections == math.inf:
         return None
@@ -52,14 +54,14 @@ def _limits(root: Path) -> Iterator[Shortage]:
 
 
 def _cgroups(root: Path) -> Iterator[Path]:
-    """The control groups that this process is in, up to the topmost: each may have a limit. cgroups(7)."""
+    """Yields the control groups of this process, up to the topmost. Each may have a limit: cgroups(7)."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if controllers in ("", "pids"):  # of version 2, of version 1
+        if controllers in ("", "pids"):  # version 2, version 1
             top = root / "sys/fs/cgroup" / controllers
             group = top / path.lstrip("/")
             yield from (parent for parent in (group, *group.parents) if parent.is_relative_to(top))

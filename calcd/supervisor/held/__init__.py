@@ -1,1 +1,1 @@
-"""What the supervisor holds for as long as calcd runs: files, sockets, and a process for each listener."""
+"""The things that the supervisor holds while calcd runs: files, sockets, and listener processes."""

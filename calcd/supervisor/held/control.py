@@ -1,8 +1,8 @@
-"""The control socket: calcd --reload asks for a reload and learns how it went.
+"""The control socket, by which calcd --reload asks for a reload and gets the result.
 
-kill -HUP cannot say that: it returns before anything has happened. The socket stands beside the
-pidfile, and only its owner and root can connect to it. A request is a packet, and so is its answer: a
-byte, the exit status that calcd --reload shall have, and behind it what is wrong.
+kill -HUP gives no result: it returns before anything has happened. The socket is beside the pidfile, and only
+its owner and root can connect to it. A request is a packet, and the answer is a packet: one byte, the exit
+status for calcd --reload, then the text of the problem, if there is one.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def path_beside(pidfile: Path) -> Path:
 
 
 def request_reload(pidfile: Path | None) -> None:
-    """Has the running calcd reload, and waits for the result. Raises Failure."""
+    """Asks the running calcd to reload, and waits for the result. Raises Failure."""
     if pidfile is None:
         raise Failure(
             ExitStatus.USAGE, "--reload finds the running calcd by its pidfile: set PidFile= or --pidfile"
@@ -58,11 +58,11 @@ def request_reload(pidfile: Path | None) -> None:
 
 
 class Control:
-    """The daemon's end."""
+    """The daemon's end of the control socket."""
 
     def __init__(self, pidfile: Path, owner: Identity) -> None:
-        """Listens. Whoever holds the pidfile's lock may replace a socket that was left behind. owner will
-        be able to connect.
+        """Listens. The caller must hold the pidfile's lock, because a socket that is there is replaced. owner
+        becomes the owner, so that it can connect.
 
         Raises Failure.
         """
@@ -87,13 +87,13 @@ class Control:
         return self.socket.fileno()
 
     def accept(self) -> bool:
-        """Takes a request; True when it is one. Its answer is owed until answer()."""
+        """Takes a request. Returns True if it is a valid one, which then waits for answer()."""
         try:
             connection, _ = self.socket.accept()
-        except OSError:  # gone already
+        except OSError:  # the peer has left already
             return False
-        # A client of ours has sent before it is accepted, or does at once; but on a machine that is busy
-        # "at once" was more than a tenth of a second. No other is waited for long.
+        # calcd --reload has sent its request by now, or sends it at once. On a busy machine, "at once" was
+        # more than a tenth of a second. Other peers must not delay the supervisor for long.
         connection.settimeout(1.0)
         with contextlib.suppress(OSError):
             if connection.recv(len(_RELOAD)) == _RELOAD:
@@ -103,7 +103,7 @@ class Control:
         return False
 
     def answer(self, failure: Failure | None) -> None:
-        """Tells all who wait; None is success."""
+        """Answers all requests that wait. failure is None for success."""
         status = failure.status if failure else ExitStatus.OK
         problem = str(failure or "").encode(errors="backslashreplace")
         for connection in self._waiting:
@@ -112,17 +112,17 @@ class Control:
         self._waiting.clear()
 
     def close(self) -> None:
-        """Closes it and removes its file. Once."""
+        """Closes the socket and removes its file. A second call does nothing."""
         if self.socket.fileno() == -1:
             return
         self.answer(Failure(ExitStatus.TRY_AGAIN, "calcd stops"))
         self.socket.close()
         with contextlib.suppress(OSError):  # as for the pidfile
-            if self.is_in_place():  # else it is another calcd's, by its right to it
+            if self.is_in_place():  # else the name is another calcd's
                 self.path.unlink()
 
     def is_in_place(self) -> bool:
-        """False when the file has been removed, or another has its name."""
+        """Returns False if the file has been removed, or another one has its name."""
         try:
             return os.path.samestat(self.path.lstat(), self._file)
         except (FileNotFoundError, NotADirectoryError):

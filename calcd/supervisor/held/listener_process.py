@@ -1,4 +1,4 @@
-"""A listener as its supervisor sees it: a child process, a pair of sockets to it, its connections."""
+"""A listener as the supervisor sees it: a child process, a socket pair to it, and its connections."""
 
 import contextlib
 import os
@@ -19,27 +19,27 @@ from calcd.supervisor.counts.connections import Connection
 from calcd.supervisor.events import Event
 from calcd.supervisor.held.sockets import Sockets
 
-# The folder that the package calcd was imported from: a listener that is started after an upgrade runs
-# the new code. Not by PYTHONPATH, which would put the folder, all of dist-packages it may be, before the
-# standard library's.
+# The folder from which the package calcd was imported. A listener that starts after an upgrade runs the new
+# code. PYTHONPATH is not used: it would put the folder, perhaps all of dist-packages, before the standard
+# library.
 _FOLDER = str(Path(__file__).parents[3])
 _PROGRAM = f"import sys; sys.path.append({_FOLDER!r}); from calcd.listener.main import main; sys.exit(main())"
-# Room for the titles that the listener and its handlers write over their arguments.
+# Characters: room for the titles that the listener and its handlers write over their arguments.
 _TITLE_ROOM = 256
 
 
 class ListenerProcess:
-    """Its handlers have its PID as their process group, so one signal reaches them all."""
+    """A listener. Its PID is the process group of its handlers, so one signal reaches them all."""
 
     def __init__(self, sockets: Sockets, settings: Settings) -> None:
-        """Starts a listener that serves the sockets. It says Ready when it does.
+        """Starts a listener that serves the sockets. It sends Ready once it serves.
 
-        Raises OSError when the system has no room for another process.
+        Raises OSError if the system allows no further process.
         """
         self.settings = settings
         self.connections: dict[int, Connection] = {}  # by the handler's PID
-        self._uncounted: Counter[str] = Counter()  # what it is still to be told of: count_of_others()
-        self.unanswered = 0  # pings in a row
+        self._unsent_counts: Counter[str] = Counter()  # by host, of count_of_others(), for send_counts()
+        self.unanswered = 0  # pings in a row without an answer
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
         self._reports, reports_for_handlers = report.open_pipe()
@@ -70,37 +70,39 @@ class ListenerProcess:
         return self._socket.fileno()
 
     def tell(self, *command: int) -> None:
-        """A listener that has just died, or does not read, is found out about by other ways."""
+        """Sends a command, given as its bytes. Errors are ignored: other checks find a listener that has died
+        or does not read."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
             self._socket.send(bytes(command))
 
     def count_of_others(self, host: str, difference: int) -> None:
-        """Another listener has got connections of a host, or has lost some: its limits hold for all."""
-        self._uncounted[host] += difference
+        """Notes connections of a host that another listener has accepted or lost. The limits of each listener
+        hold for the connections of all."""
+        self._unsent_counts[host] += difference
 
     def send_counts(self) -> bool:
-        """Tells it what was counted; False when it has not taken all of that yet."""
+        """Sends what count_of_others() has noted. Returns False if the listener has not taken all of it."""
         try:
-            while self._uncounted:
-                host, difference = next(iter(self._uncounted.items()))
+            while self._unsent_counts:
+                host, difference = next(iter(self._unsent_counts.items()))
                 if difference:
                     self._socket.send(packets.count(difference, host))
-                del self._uncounted[host]
+                del self._unsent_counts[host]
         except BlockingIOError:
             return False
-        except ConnectionError:  # it has just died
-            self._uncounted.clear()
+        except ConnectionError:  # the listener has just died
+            self._unsent_counts.clear()
         return True
 
     def events(self) -> Iterator[Event]:
-        """What it has told since the last call."""
+        """Yields the events that the listener has sent since the last call."""
         while True:
             try:
                 packet = self._socket.recv(packets.PACKET_SIZE)
             except BlockingIOError:
                 return
             except ConnectionResetError:
-                # It has ended with a command unread: the kernel says so once, before what it had told.
+                # The listener has ended with a command unread. The kernel reports this once, then the events.
                 continue
             if not packet:
                 return
@@ -113,17 +115,19 @@ class ListenerProcess:
         self.tell(packets.PING)
 
     def kill(self) -> None:
-        """Its handlers stay."""
-        os.kill(self.pid, signal.SIGKILL)  # at worst a zombie: it is the caller's to wait for
+        """Kills the listener. Its handlers serve on."""
+        os.kill(self.pid, signal.SIGKILL)  # the PID is still its own: the supervisor has not reaped it
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Signals the listener and all of its handlers."""
+        """Signals the listener and all its handlers."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
     def is_group_empty(self) -> bool:
-        """Listener and handlers have ended and have been waited for. A PID is not given to a new process
-        while a group has its number."""
+        """Returns whether the listener and all its handlers have ended and were reaped.
+
+        The kernel gives no process a PID that is the number of a process group.
+        """
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
@@ -131,7 +135,7 @@ class ListenerProcess:
         return False
 
     def reports(self) -> Iterator[Event]:
-        """What its handlers have told that it did not live to read."""
+        """Yields the reports of the handlers that the listener had not read when it died."""
         for _, fields in report.read(self._reports):
             if (event := events.decode_report(fields)) is not None:
                 yield event
@@ -144,23 +148,24 @@ class ListenerProcess:
 def _spawn(arguments: str, passed: Iterable[int]) -> int:
     flags = [f"-W{warning}" for warning in sys.warnoptions]
     command = [sys.executable, "-I", "-S", *flags, "-c", _PROGRAM, arguments.ljust(_TITLE_ROOM)]
-    # python-daemon leaves those of them that lead to /dev/null marked close-on-exec, and the first pipe
-    # that the listener opened would become its standard input.
+    # python-daemon leaves standard streams that lead to /dev/null marked close-on-exec. Then the first pipe
+    # that the listener opens would become its standard input.
     passed = [0, 1, 2, *passed]
     environment = {
         "PATH": os.defpath,
-        # All symbols are looked up at the start: not again in each handler, which takes 10 % off a fork.
+        # All symbols are resolved at the start, and not in each handler: a fork takes 10 % less.
         "LD_BIND_NOW": "1",
     }
     return os.posix_spawn(
         sys.executable,
         command,
         environment,
-        # Onto itself: what makes a file descriptor survive the exec in the child alone (glibc 2.29).
+        # A dup2(2) of a file descriptor onto itself keeps it open over the exec, in the child only (glibc
+        # 2.29).
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, fd) for fd in passed],
-        # An interrupt at the terminal goes to the supervisor's group only.
+        # A group of its own: an interrupt at the terminal goes only to the supervisor's group.
         setpgroup=0,
-        # Until it is prepared for them, the listener takes none: it unblocks them itself.
+        # All signals are blocked until the listener is ready for them and unblocks them.
         setsigmask=signal.valid_signals(),
         setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
     )

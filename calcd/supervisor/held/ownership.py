@@ -1,4 +1,4 @@
-"""Whose the files are that calcd makes: the user's that it becomes."""
+"""Gives the files that calcd makes to the user that it becomes."""
 
 import contextlib
 import os
@@ -7,16 +7,19 @@ from typing import NamedTuple
 
 
 class Identity(NamedTuple):
+    """A user and a group."""
+
     uid: int
     gid: int
-    name: str | None  # of the user, for its supplementary groups; None for a number without an entry
+    name: str | None  # the user's, for its supplementary groups; None if the UID has no entry
 
 
 def give(file: Path | int, owner: Identity) -> None:
-    """Makes owner the owner of a file, by path or file descriptor, so that it can remove it later.
+    """Makes owner the owner of a file, given by path or file descriptor, so that calcd can remove it later.
 
-    1.  Where that would change nothing, no call is made: the unit forbids it.
-    2.  Whoever may not give a file away may not become its owner either: calcd.launch.privileges says so.
+    1.  If owner already is the owner, chown(2) is not called, because the unit forbids it.
+    2.  An error for lack of rights is ignored. calcd may not become that user either, and
+        calcd.launch.privileges reports this.
     """
     if owner.uid != os.geteuid():
         with contextlib.suppress(PermissionError):

@@ -1,15 +1,15 @@
-"""The pidfile: one calcd at a time, and where to find it.
+"""The pidfile: it holds calcd's PID, and its lock ensures that only one calcd runs with it.
 
-1.  What says that calcd runs is the lock (flock(2)), not the file: the kernel takes the lock away from
-    a process that ends, however it ends. So a file that a kill -9 or a power cut left behind, an empty
-    one, or one that names a PID somebody else has by now, is simply locked and written anew.
-2.  The lock is taken before anything else and while the caller's terminal is there to complain to. It
-    survives the forks of daemonizing, which share the open file.
-3.  The file is written in place: renaming a new one over it would leave the lock on a file without a
-    name. It is removed at the end while the lock is still held; whoever waited at that moment for the
-    lock sees that the name is another file's now (stat(2) against fstat(2)) and opens again.
-4.  A symbolic link is never followed, and a file with a second name never written: as root, in a folder
-    of the unprivileged user's, both would let that user overwrite any file.
+1.  The lock (flock(2)) says that calcd runs, not the file. The kernel releases the lock when the process
+    ends, however it ends. So a file that is left after kill -9 or a power cut, an empty file, or a file with
+    a PID that another process has by now, is locked and written again.
+2.  The lock is taken before anything else, while errors can still go to the caller's terminal. It survives
+    the forks of daemonizing, which share the open file.
+3.  The file is written in place. If a new file were renamed over it, the lock would be on a file without a
+    name. At the end, the file is removed while the lock is held. A process that opens the file at that moment
+    finds that the name belongs to another file or to none (stat(2) against fstat(2)), and opens it again.
+4.  A symbolic link is never followed, and a file with a second name is never written. As root, in a folder
+    of an unprivileged user, either would let that user overwrite any file.
 """
 
 import contextlib
@@ -27,11 +27,12 @@ from calcd.supervisor.held.ownership import Identity
 
 
 class Pidfile:
-    """A context manager, as python-daemon's DaemonContext wants it: entered by the daemon itself."""
+    """A locked pidfile. It is a context manager for python-daemon's DaemonContext, entered by the daemon."""
 
     def __init__(self, path: Path, owner: Identity) -> None:
-        """Locks the file and empties it, so that nobody takes an old number in it for calcd's; makes
-        its folder if that is missing. owner will be able to remove it.
+        """Locks the file and empties it, so that nobody takes an old number for calcd's PID.
+
+        A missing folder is made. owner becomes the owner, so that it can remove the file.
 
         Raises Failure.
         """
@@ -69,12 +70,12 @@ class Pidfile:
         self.close()
 
     def close(self) -> None:
-        """Removes the file, unless somebody else has put another in its place, and unlocks it. Once."""
+        """Unlocks the file, and removes it unless another file has its name. A second call does nothing."""
         if self._file == -1:
             return
         if self.is_in_place():
-            # In a folder of root's, and with root's rights gone, or where the file system has become
-            # read-only, it stays, and hinders nobody.
+            # The file stays if only root may remove it and calcd is no longer root, or if the file system
+            # has become read-only. Unlocked, it does no harm.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, 0)
                 self.path.unlink()
@@ -90,7 +91,7 @@ class Pidfile:
         ownership.give(folder, owner)
 
     def _open(self) -> int:
-        """The file, open and locked."""
+        """Returns the file, open and locked. Raises OSError, and Failure if another calcd has the lock."""
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         file = os.open(self.path, flags, 0o644)
         status = os.fstat(file)
@@ -113,7 +114,7 @@ class Pidfile:
         return file
 
     def is_in_place(self) -> bool:
-        """False when the file has been removed, or another has its name."""
+        """Returns False if the file has been removed, or another one has its name."""
         try:
             named = os.stat(self.path, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Which process listens on an address, as far as the system lets the caller see: proc(5)."""
+"""Finds the process that listens on an address, as far as the caller may see it: proc(5)."""
 
 import os
 import socket
@@ -17,21 +17,21 @@ class PortHolder(NamedTuple):
 
 
 def find(address: Address) -> PortHolder | None:
-    """None where that cannot be seen, as without root for others' processes."""
+    """Returns the process, or None if it cannot be seen. Only root sees those of other users."""
     inodes = _unix_inodes(address) if address.family == socket.AF_UNIX else _tcp_inodes(address)
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(os.readlink(fd) in wanted for fd in (process / "fd").iterdir()):
                 return PortHolder(int(process.name), _read(process / "comm").strip())
-        except OSError:  # not ours to look into, or gone by now
+        except OSError:  # another user's process, or one that has ended
             continue
     return None
 
 
 def _tcp_inodes(address: Address) -> set[str]:
     wanted = socket.inet_pton(address.family, address.host)
-    # An IPv6 socket for all addresses takes IPv4's ports as well, unless it is IPV6_V6ONLY.
+    # An IPv6 socket for all addresses also takes IPv4 connections, unless it is IPV6_V6ONLY.
     tables = ("tcp6",) if address.family == socket.AF_INET6 else ("tcp", "tcp6")
     inodes = set()
     for table in tables:
@@ -46,7 +46,7 @@ def _tcp_inodes(address: Address) -> set[str]:
 
 
 def _unhex(host: str) -> bytes:
-    """The address in network order: proc_net_tcp has it as 32-bit numbers in the machine's."""
+    """Returns the address in network order. proc_net_tcp has it as 32-bit numbers in the machine's order."""
     words = [int(host[at : at + 8], 16) for at in range(0, len(host), 8)]
     return b"".join(word.to_bytes(4, sys.byteorder) for word in words)
 
@@ -57,5 +57,5 @@ def _unix_inodes(address: Address) -> set[str]:
 
 
 def _read(path: Path) -> str:
-    """Processes choose their names and their sockets' freely: not all of it is text."""
+    """Returns the file's text. Not all of it is UTF-8: processes choose any names, for sockets as well."""
     return path.read_text(errors="replace") if path.exists() else ""

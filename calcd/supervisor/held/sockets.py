@@ -1,7 +1,7 @@
-"""The listening sockets: taken over from systemd, or opened by calcd itself.
+"""The listening sockets: systemd passes them, or calcd opens them.
 
-The supervisor keeps them open for as long as it accepts connections at all, so that what has queued
-outlives any one listener.
+The supervisor keeps the sockets open until calcd stops, so that connections in the backlog survive the
+listener.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from calcd.settings.addresses import Address
 from calcd.supervisor.failure import ExitStatus, Failure
 from calcd.supervisor.held import port_holder
 
-# FileDescriptorName= in the socket unit says which protocol a socket speaks; systemd-socket-activate(1)
-# and units of older habits give none.
+# FileDescriptorName= in the socket unit names the protocol of a socket. systemd-socket-activate(1) and older
+# units give no name; systemd then says "unknown".
 _NAMES = frozenset({"classic", "unknown"})
 
 
@@ -29,8 +29,8 @@ class Listening(NamedTuple):
     """One listening socket."""
 
     socket: socket.socket
-    is_own: bool  # opened by calcd; else systemd listens at it as well
-    file: os.stat_result | None = None  # the socket file that calcd made for it
+    is_own: bool  # opened by calcd, not passed by systemd
+    file: os.stat_result | None = None  # of the socket file, if calcd made one
 
     def __str__(self) -> str:
         name = self.socket.getsockname()
@@ -39,16 +39,19 @@ class Listening(NamedTuple):
         return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
 
     def close(self) -> None:
-        """Closes it. Nobody can connect any more to one of calcd's own: listeners that have it open serve
-        what has queued. The file of one is removed, if no one has replaced it. Once."""
+        """Closes the socket, and removes its file if calcd made it and nobody has replaced it.
+
+        Nobody can connect to one of calcd's own any more. A listener that has it open serves what has queued. A
+        second call does nothing.
+        """
         if self.socket.fileno() == -1:
             return
         if self.is_own:
             refuse_new_connections(self.socket)
         if self.file is not None:
             path = Path(self.socket.getsockname())
-            # In a folder of root's, and with root's rights gone, or where the file system has become
-            # read-only, it stays; the next start replaces it.
+            # The file stays if only root may remove it and calcd is no longer root, or if the file system
+            # has become read-only. The next start replaces it.
             with contextlib.suppress(OSError):
                 if os.path.samestat(path.lstat(), self.file):
                     path.unlink()
@@ -56,7 +59,7 @@ class Listening(NamedTuple):
 
 
 class Sockets:
-    """All listening sockets; never changed, a reload makes another one."""
+    """All listening sockets. An object never changes: a reload makes a new one."""
 
     def __init__(self, passed: Iterable[Listening] = (), own: dict[Address, Listening] | None = None) -> None:
         self._passed = tuple(passed)
@@ -71,10 +74,12 @@ class Sockets:
         return ", ".join(map(str, self))
 
     def for_addresses(self, addresses: Sequence[Address], backlog: int) -> "Sockets":
-        """The sockets for these addresses: open ones are kept, the others opened, all with the backlog.
-        Sockets that were passed stay the ones that count, whatever the addresses.
+        """Returns the sockets for these addresses, all with this backlog.
 
-        Raises Failure, and has opened none then.
+        Sockets that are open stay open, the others are opened. If systemd passed the sockets, the addresses
+        are ignored and self is returned.
+
+        Raises Failure. No new socket is open then.
         """
         if self.are_passed:
             return self
@@ -84,7 +89,7 @@ class Sockets:
         try:
             for address in addresses:
                 if kept := self._own.get(address):
-                    kept.socket.listen(backlog)  # again: changes the backlog and nothing else
+                    kept.socket.listen(backlog)  # the second call changes only the backlog
                 own[address] = kept or _open(address, backlog)
         except Failure:
             Sockets(own=own).close_all_but(self)
@@ -100,10 +105,11 @@ class Sockets:
 
 
 def take_passed() -> Sockets:
-    """The sockets that systemd passed: sd_listen_fds(3). Called before the first fork, because
-    LISTEN_PID is the process that systemd started; forgets the variables.
+    """Returns the sockets that systemd passed, and removes its environment variables: sd_listen_fds(3).
 
-    Raises Failure for one that calcd cannot serve.
+    Call it before the first fork, because LISTEN_PID is the process that systemd started.
+
+    Raises Failure for a socket that calcd cannot serve.
     """
     passed = []
     try:
@@ -145,18 +151,18 @@ def _is_listening_stream(fd: int) -> bool:
 def _open(address: Address, backlog: int) -> Listening:
     try:
         listening = socket.socket(address.family, socket.SOCK_STREAM)
-    except OSError as error:  # no IPv6 here, or no file descriptor left
+    except OSError as error:  # for example no IPv6, or no file descriptor left
         raise _failure(address, error) from error
     try:
         if address.family == socket.AF_UNIX:
             return _bind_file(listening, address, backlog)
-        # Without it, connections of an earlier calcd in TIME_WAIT would keep the port for a minute.
+        # Without it, an earlier calcd's connections in TIME_WAIT would keep the port for a minute.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Each reply is a whole answer that somebody waits for; accepted connections inherit it.
+        # Each reply is complete and the client waits for it. Accepted connections inherit the option.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A client that vanished without a word is missed after net.ipv4.tcp_keepalive_time (tcp(7)).
+        # The kernel looks for a client that vanished silently after net.ipv4.tcp_keepalive_time (tcp(7)).
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if address.family == socket.AF_INET6:  # else [::] and 0.0.0.0 could not both be given
+        if address.family == socket.AF_INET6:  # without it, Listen= could not have both [::] and 0.0.0.0
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address.sockaddr)
         listening.listen(backlog)
@@ -173,14 +179,17 @@ def _bind_file(listening: socket.socket, address: Address, backlog: int) -> List
     path = Path(address.path)
     _remove_stale(path)
     listening.bind(address.sockaddr)
-    # Connecting takes the right to write: as open to this machine's users as a loopback port is.
+    # connect(2) needs write permission. Every user of the machine gets it, as for a loopback port.
     path.chmod(0o666)
     listening.listen(backlog)
     return Listening(listening, is_own=True, file=path.lstat())
 
 
 def _remove_stale(path: Path) -> None:
-    """Removes a socket file that nobody listens on any more: its daemon was killed."""
+    """Removes a socket file on which nobody listens, because its daemon was killed.
+
+    Raises Failure if the file is not a socket, and OSError (EADDRINUSE) if somebody listens.
+    """
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise Failure(
@@ -195,7 +204,7 @@ def _remove_stale(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
             return
-        except BlockingIOError:  # its backlog is full
+        except BlockingIOError:  # somebody listens, with a full backlog
             pass
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 

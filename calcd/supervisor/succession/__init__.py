@@ -1,1 +1,1 @@
-"""Listeners that follow one another: how one starts, what it tells, how it ends."""
+"""Listeners that follow one another: starts them, takes their events, and reaps them."""

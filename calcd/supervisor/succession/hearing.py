@@ -1,4 +1,4 @@
-"""What listeners tell: of connections, of limits, of troubles, and of themselves."""
+"""Takes the events of listeners, and the reports that a dead listener has left."""
 
 import os
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from calcd.supervisor.status import Status
 from calcd.supervisor.succession.roster import Roster
 from calcd.supervisor.succession.shared_counts import SharedCounts
 
-# Seconds between two looks at what a listener tells.
+# Seconds between two reads of a listener's events.
 _INTERVAL = 0.02
 _REMEDIES = {
     "accept": "Raise LimitNOFILE= in the unit, or fs.file-max, or add memory.",
@@ -57,7 +57,7 @@ class Hearing:
         log: Log,
         ready: Callable[[ListenerProcess], None],
     ) -> None:
-        """ready is called with a listener that says that it serves."""
+        """ready is called with a listener that has sent Ready."""
         self._loop = loop
         self._roster = roster
         self._connections = connections
@@ -66,19 +66,22 @@ class Hearing:
         self._status = status
         self._log = log
         self._ready = ready
-        self._missing = 0  # for seccomp filters, as far as it has been logged
+        self._missing = 0  # what is missing for the seccomp filters, as it was logged last
 
     def watch(self, listener: ListenerProcess) -> None:
         self._loop.watch(listener.fileno(), partial(self._take_now_and_then, listener))
 
     def ignore(self, listener: ListenerProcess) -> None:
-        """Before it is closed."""
+        """Ends watch(). Call it before the listener is closed."""
         self._loop.timers.cancel(_timer_of(listener))
         self._loop.ignore(listener.fileno())
 
     def _take_now_and_then(self, listener: ListenerProcess) -> None:
-        """Under load each connection would wake this process twice; what has queued meanwhile is taken at a
-        fraction of the price. It queues in the kernel, so it is not lost with a listener that dies."""
+        """Takes events now, and again after _INTERVAL instead of when the next one comes.
+
+        Under load, each connection would wake the supervisor twice. Many events together cost a fraction of
+        that. They wait in the kernel, so they are not lost if the listener dies.
+        """
         self._take(listener)
         self._loop.ignore(listener.fileno())
         self._loop.timers.set(_timer_of(listener), _INTERVAL, partial(self.watch, listener))
@@ -144,12 +147,12 @@ class Hearing:
     # Listeners that are dead ----------------------------------------------------------------------
 
     def take_reports(self, listener: ListenerProcess) -> None:
-        """What handlers have told a listener that is dead."""
+        """Takes the reports that handlers have made to a listener that is dead."""
         for event in listener.reports():
             self._take_event_of_handler(listener, event)
 
     def orphan_ended(self, listener: ListenerProcess, handler: int, wait_status: int | None) -> None:
-        """A handler of the listener's has ended that had a connection; wait_status None is not known."""
+        """A handler of a dead listener has ended while it served. wait_status None is unknown."""
         connection = listener.connections[handler]
         self._connections.orphan_died(connection, wait_status)
         self._connection_ended(listener, handler)

@@ -1,7 +1,7 @@
-"""Children that end: listeners, and the handlers of listeners that have died.
+"""Reaps children that end: listeners, and the handlers of listeners that have died.
 
-The kernel hands the handlers of a listener that has died to the supervisor (PR_SET_CHILD_SUBREAPER in
-prctl(2)), which logs their ends in its place.
+When a listener dies, the kernel makes its handlers children of the supervisor (PR_SET_CHILD_SUBREAPER in
+prctl(2)). The supervisor then logs their ends.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ class Reaping:
         self._reached = reached
 
     def reap(self) -> None:
-        """Waits for all children that have ended: one SIGCHLD can stand for many."""
+        """Reaps all children that have ended: one SIGCHLD can stand for many."""
         dead = []
         with contextlib.suppress(ChildProcessError):
             while (child := os.waitpid(-1, os.WNOHANG)) != (0, 0):
                 dead.append(child)
         if not dead:
             return
-        # First what they told while they lived, so that every handler that has died is known.
+        # The children's last events and reports come first, so that every handler that has died is known.
         self._hearing.take_all()
         for listener in self._roster.orphaned:
             self._hearing.take_reports(listener)
@@ -41,7 +41,7 @@ class Reaping:
             else:
                 self._orphan_ended(pid, wait_status)
         for listener in [orphaned for orphaned in self._roster.orphaned if orphaned.is_group_empty()]:
-            # The listener had waited for these, and died before it said so.
+            # The listener had reaped these handlers, and died before it sent the events.
             for handler in list(listener.connections):
                 self._hearing.orphan_ended(listener, handler, None)
             self._roster.orphaned.remove(listener)
@@ -55,12 +55,14 @@ class Reaping:
         self._succession.ended(listener, wait_status)
 
     def _orphan_ended(self, handler: int, wait_status: int) -> None:
-        """A handler has ended whose listener died before it. That listener may not be seen to be dead yet:
-        the kernel gives its children away first."""
+        """A handler has ended whose listener died before it.
+
+        The supervisor may not have reaped that listener yet: the kernel hands over its children first.
+        """
         for listener in (*self._roster.orphaned, *self._roster.alive.values()):
             if handler in listener.connections:
                 self._hearing.take_reports(listener)
             if handler in listener.connections:
                 self._hearing.orphan_ended(listener, handler, wait_status)
                 return
-        # Inherited where calcd is PID 1 of a container: reaped, and nobody's fault.
+        # Other children are reaped and ignored. calcd inherits some if it is PID 1 of a container.

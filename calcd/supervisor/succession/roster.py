@@ -1,4 +1,4 @@
-"""Which listeners there are, and what each of them is at present."""
+"""Knows all listeners, and the state of each."""
 
 from collections.abc import Iterator
 
@@ -6,22 +6,25 @@ from calcd.supervisor.held.listener_process import ListenerProcess
 
 
 class Roster:
-    """A listener is a candidate until it says Ready; then it is the current one, until the next is; then it
-    retires. One that is dead is orphaned, for as long as handlers of its are not."""
+    """All listeners.
+
+    A listener is a candidate until it sends Ready. It is the current one until the next candidate is ready.
+    Then it is retiring. A listener that is dead is orphaned until its last handler has ended.
+    """
 
     def __init__(self) -> None:
-        self.alive: dict[int, ListenerProcess] = {}  # by PID, whatever they are
+        self.alive: dict[int, ListenerProcess] = {}  # by PID: candidate, current and retiring
         self.orphaned: list[ListenerProcess] = []
         self.current: ListenerProcess | None = None
         self.candidate: ListenerProcess | None = None
 
     def __iter__(self) -> Iterator[ListenerProcess]:
-        """All whose connections are still served."""
+        """Yields all listeners that may have connections."""
         yield from self.alive.values()
         yield from self.orphaned
 
     def accepting(self) -> Iterator[ListenerProcess]:
-        """Those that let connections in, or soon will."""
+        """Yields the listeners that accept connections, or soon will: the current one and the candidate."""
         yield from (listener for listener in (self.current, self.candidate) if listener)
 
     def is_empty(self) -> bool:

@@ -1,9 +1,9 @@
-"""Start, reload and recovery are one step, a new listener.
+"""Starts a new listener: at the start, at a reload, and when a listener has died.
 
-1.  The new listener is a candidate until it says Ready. Only then is the old one told to retire, which
-    leaves its connections alone, so no moment is without a listener and no connection is disturbed.
-2.  A candidate that fails is a reload that failed, and the old one has not noticed. Without an old one
-    calcd tries again, and waits longer each time.
+1.  The new listener is a candidate until it sends Ready. Only then is the old one told to retire, which
+    leaves its connections alone. So there is always a listener, and no connection is disturbed.
+2.  If a candidate fails, the reload has failed, and the old listener serves on. If there is no old one, calcd
+    tries again, and waits longer each time.
 """
 
 import time
@@ -22,10 +22,10 @@ from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.held.sockets import Sockets
 from calcd.supervisor.succession.roster import Roster
 
-# Seconds that a new listener may take to say Ready: it takes 0.05.
+# Seconds that a new listener may take to send Ready. It takes 0.05.
 _READY_TIME = 10.0
-# A listener that has served for so long is replaced at once when it dies; the delay in front of the
-# next one doubles from the first to the last while they die sooner. Seconds.
+# Seconds. A listener that dies after having served for _STABLE is replaced at once. If listeners die sooner,
+# the delay before the next one doubles, from _FIRST_DELAY up to _LAST_DELAY.
 _STABLE = 10.0
 _FIRST_DELAY, _LAST_DELAY = 0.1, 5.0
 
@@ -43,11 +43,11 @@ class Succession:
         introduce: Callable[[ListenerProcess], None],
         settled: Callable[[Failure | None], None],
     ) -> None:
-        """introduce is called with a candidate that has just been started; settled when it serves, or, with
-        the reason, when it does not."""
-        self.settings = settings  # in force, as are the sockets
-        self.sockets = sockets
-        self._next = settings, sockets  # what the candidate serves
+        """introduce is called with each candidate once it has started. settled is called with None when a
+        candidate serves, and with the reason when it has failed."""
+        self.settings = settings  # in force
+        self.sockets = sockets  # likewise
+        self._next = settings, sockets  # the candidate's
         self._roster = roster
         self._timers = timers
         self._counters = counters
@@ -59,7 +59,7 @@ class Succession:
         self.is_closed = False
 
     def start(self, settings: Settings, sockets: Sockets) -> None:
-        """A listener with these settings, which takes the place of the current one once it serves."""
+        """Starts a listener with these settings. It replaces the current one once it serves."""
         self._timers.cancel("restart")
         self._next = settings, sockets
         try:
@@ -73,7 +73,7 @@ class Succession:
         self._timers.set("candidate", _READY_TIME, lambda: self.kill_hung(candidate, _READY_TIME))
 
     def ready(self, candidate: ListenerProcess) -> None:
-        """A listener says that it serves."""
+        """A listener has sent Ready."""
         if candidate is not self._roster.candidate or self.is_closed:
             return
         old, self._roster.current, self._roster.candidate = self._roster.current, candidate, None
@@ -89,12 +89,12 @@ class Succession:
         self._settled(None)
 
     def kill_hung(self, listener: ListenerProcess, seconds: float) -> None:
-        """It has not answered for so long."""
+        """Kills a listener that has not answered for this many seconds."""
         self._log.write(messages.LISTENER_HANGS, listener=listener.pid, time=format_span(seconds))
         listener.kill()
 
     def ended(self, listener: ListenerProcess, wait_status: int) -> None:
-        """A listener has ended, and is orphaned."""
+        """A listener has ended, and is now orphaned."""
         status = describe(wait_status)
         if listener is self._roster.candidate:
             self._candidate_failed(
@@ -108,7 +108,7 @@ class Succession:
         if listener is self._roster.current:
             self._roster.current = None
         elif wait_status == 0:
-            return  # it had been told to retire
+            return  # it was retiring
         if self.is_closed:
             return
         self._counters.listeners_lost += 1
@@ -120,8 +120,8 @@ class Succession:
         self._log.write(messages.LISTENER_DIED, listener=listener.pid, status=status, successor=successor)
 
     def close(self) -> None:
-        """No listener follows. The addresses are free, and the sockets' files gone, before the last
-        connection is."""
+        """Closes the sockets and starts no further listener. So the addresses are free and the sockets' files
+        are gone before the last connection has ended."""
         self.is_closed = True
         for name in ("restart", "candidate"):
             self._timers.cancel(name)
@@ -139,12 +139,12 @@ class Succession:
         self._settled(failure)
 
     def replace_later(self, failure: Failure) -> None:
-        """There is no listener, and another attempt to start one has failed."""
+        """Tries again later: there is no listener, and the attempt to start one has failed."""
         delay = self._start_later()
         self._log.write(messages.LISTENER_FAILED, reason=failure, delay=delay)
 
     def _start_later(self) -> float:
-        """Returns the delay in seconds."""
+        """Starts a listener after a delay. Returns the delay in seconds."""
         is_stable = time.monotonic() - self._serving_since > _STABLE
         self._delay = 0.0 if is_stable else min(max(2 * self._delay, _FIRST_DELAY), _LAST_DELAY)
         self._timers.set("restart", self._delay, lambda: self.start(self.settings, self.sockets))
