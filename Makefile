@@ -41,19 +41,19 @@ all: help
 
 help:
 	@echo 'make install    installs to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'
-	@echo 'make uninstall  removes what that has installed'
-	@echo 'make generate   fills in manual pages, completions and message catalog, in $(GENERATED)'
-	@echo 'make docs       draws what has changed in docs/pictures, into docs; takes Graphviz'
-	@echo 'make check      all of the checks and tests, also on real machines; as root (./check)'
-	@echo 'make lint       the style and the types alone'
-	@echo 'make test       the tests that need no root and no machine'
-	@echo 'make deb        builds the Debian package of what is committed, into build/deb'
-	@echo 'make check-package  the tests of the Debian package alone, on Debian 12 and 13; as root'
+	@echo 'make uninstall  removes what make install has installed'
+	@echo 'make generate   makes manual pages, completions and message catalog, in $(GENERATED)'
+	@echo 'make docs       draws the pictures that have changed in docs/pictures, into docs; takes Graphviz'
+	@echo 'make check      runs all checks and tests, also on machines with systemd; as root (./check)'
+	@echo 'make lint       checks style and types alone'
+	@echo 'make test       runs the tests that need neither root nor a machine'
+	@echo 'make deb        builds a Debian package of what is committed, into build/deb'
+	@echo 'make check-package  runs the tests of the Debian package alone, on Debian 12 and 13; as root'
 	@echo 'make release    commits and tags VERSION=x.y.z, with its changelogs, after ./check; CHECK= leaves that out'
-	@echo 'make fuzz       fuzzes what strangers can send, SECONDS=60 or RUNS= for each target; after ./check'
-	@echo 'make soak       clients, faults and reloads together, SECONDS=600, every answer checked'
+	@echo 'make fuzz       fuzzes what clients can send, SECONDS=60 or RUNS= for each target; after ./check'
+	@echo 'make soak       runs clients, faults and reloads together, SECONDS=600, and checks every answer'
 	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks (10 minutes)'
-	@echo 'make clean      removes what checks and tests have made'
+	@echo 'make clean      removes the files that checks and tests have made'
 
 # They are made of what the programs know about themselves: their settings, options and messages.
 generate:
