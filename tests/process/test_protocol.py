@@ -1,6 +1,7 @@
 """What a client sees of the classic protocol."""
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def test_a_request_that_trickles_in_byte_by_byte_is_answered(calcd: Calcd) -> No
             request = encode_request(operation, 10, 4)
             for byte in request:
                 connection.sendall(bytes([byte]))
+                time.sleep(0.002)  # or the next one comes along with it
             assert connection.recv(4) == answer(request)[0]
 
 

@@ -16,6 +16,12 @@ separators = st.sampled_from([" ", ", ", ",", " , ", "\t"])
 operands = st.integers(min_value=-(1 << 40), max_value=1 << 40)
 
 
+def test_who_names_another_is_told_all_names() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse("pow 2 3")
+    assert set(expression.NAMES) <= set(str(caught.value).replace(",", "").split())
+
+
 @given(name=st.sampled_from(sorted(NAMES)), between=separators, a=operands, b=operands)
 def test_a_name_and_two_numbers(name: str, between: str, a: int, b: int) -> None:
     assert parse(f"{name} {a}{between}{b}") == (NAMES[name], a, b)
