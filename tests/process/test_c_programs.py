@@ -16,7 +16,7 @@ from calcd.protocol import answers, classic
 from calcd.protocol.classic import Operation
 
 EDGES = (INT_MIN, INT_MIN + 1, -65536, -7, -2, -1, 0, 1, 2, 7, 46341, 65536, INT_MAX - 1, INT_MAX)
-RESULTS = (Operation.ADD, Operation.SUB, Operation.MUL, Operation.DIV)
+RESULTS = [operation for operation in Operation if operation != Operation.QUIT]
 Ask = Callable[[Operation, int, int], int]
 int32 = st.integers(min_value=INT_MIN, max_value=INT_MAX)
 

@@ -15,7 +15,7 @@ from support.processes import wait_for
 
 from calcd.protocol.classic import Operation, encode_request
 
-ADD, SUB, MUL, DIV, QUIT = Operation
+ADD, SUB, MUL, DIV, QUIT = Operation.ADD, Operation.SUB, Operation.MUL, Operation.DIV, Operation.QUIT
 
 
 @pytest.mark.parametrize(

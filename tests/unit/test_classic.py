@@ -96,6 +96,13 @@ def test_an_unknown_operation_ends_the_conversation_after_the_earlier_replies(op
     assert answers.answer(encode(stream)) == (struct.pack("<i", -1), answers.STOP_UNKNOWN_OPERATION)
 
 
+@pytest.mark.parametrize("oper", range(-1, 32))
+def test_an_operation_that_is_known_has_a_name(oper: int) -> None:
+    frame = Frame(oper, 7, 2).encode()
+    is_known = answers.answer_one(frame) != b"" or answers.reason(frame) != answers.STOP_UNKNOWN_OPERATION
+    assert is_known == (oper in set(Operation))
+
+
 def test_quit_has_no_reply_and_what_follows_it_is_not_looked_at() -> None:
     stream = [Frame(2, 6, 7), Frame(4, 0, 0), Frame(3, 1, 0)]
     assert answers.answer(encode(stream)) == (struct.pack("<i", 42), answers.STOP_QUIT)

@@ -4,20 +4,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calcd.client import expression
 from calcd.client.errors import OperandRangeError
 from calcd.client.expression import ExpressionError, parse
 from calcd.protocol.classic import Operation
 
 ADD, SUB, MUL, DIV = Operation.ADD, Operation.SUB, Operation.MUL, Operation.DIV
-NAMES = {"add": ADD, "sub": SUB, "mul": MUL, "div": DIV}
+NAMES = expression.NAMES
 SIGNS = {"+": ADD, "-": SUB, "*": MUL, "/": DIV}
 separators = st.sampled_from([" ", ", ", ",", " , ", "\t"])
 operands = st.integers(min_value=-(1 << 40), max_value=1 << 40)
 
 
+def test_who_names_another_is_told_all_names() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse("pow 2 3")
+    assert set(expression.NAMES) <= set(str(caught.value).replace(",", "").split())
+
+
 @given(name=st.sampled_from(sorted(NAMES)), between=separators, a=operands, b=operands)
 def test_a_name_and_two_numbers(name: str, between: str, a: int, b: int) -> None:
     assert parse(f"{name} {a}{between}{b}") == (NAMES[name], a, b)
+
+
+def test_every_operation_that_has_a_result_has_a_name() -> None:
+    assert set(expression.NAMES.values()) == set(Operation) - {Operation.QUIT}
 
 
 @given(sign=st.sampled_from(sorted(SIGNS)), space=st.sampled_from(["", " ", "  "]), a=operands, b=operands)

@@ -8,7 +8,7 @@ from calcd.client import Client, ClientError, DivisionByZeroError, OperandRangeE
 from calcd.client.connection import encode
 from calcd.protocol import classic
 
-RESULTS = [Operation.ADD, Operation.SUB, Operation.MUL, Operation.DIV]
+RESULTS = [operation for operation in Operation if operation != Operation.QUIT]
 int32 = st.integers(min_value=-(1 << 31), max_value=(1 << 31) - 1)
 beyond = st.integers(min_value=1 << 31) | st.integers(max_value=-(1 << 31) - 1)
 
@@ -45,6 +45,11 @@ def test_an_operand_that_is_no_integer_is_a_type_error(operand: int) -> None:
         encode(Operation.ADD, operand, 1)
     with pytest.raises(TypeError):
         encode(Operation.ADD, 1, operand)
+
+
+@pytest.mark.parametrize("operation", RESULTS)
+def test_a_client_has_a_method_for_each_operation(operation: Operation) -> None:
+    assert callable(getattr(Client, operation.name.lower()))
 
 
 def test_quit_is_not_a_question() -> None:

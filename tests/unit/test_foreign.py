@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+from calcd.protocol.classic import Operation
 from calcd.protocol.foreign import looks_like, shown
 
 
@@ -25,7 +26,7 @@ def test_a_stranger_is_recognised(frame: bytes, name: str) -> None:
     assert looks_like(frame) == name
 
 
-@pytest.mark.parametrize("operation", [1, 2, 3, 4])
+@pytest.mark.parametrize("operation", [operation for operation in Operation if operation])
 def test_a_client_with_the_other_byte_order_is_told_apart(operation: int) -> None:
     assert "big-endian" in looks_like(struct.pack(">iii", operation, 6, 7))
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from calcd.client import expression, prompt
 from calcd.client import main as client
 from calcd.client.errors import ClientError
 from calcd.launch import options
 from calcd.log import messages
 from calcd.log.messages import Message
+from calcd.protocol.classic import Operation
 from calcd.settings.table import ROWS
 from calcd.supervisor import failure
 from calcd.supervisor.counts import connections
@@ -111,6 +113,15 @@ def test_it_gives_every_exit_status(
 
 def test_every_error_of_the_client_has_a_status() -> None:
     assert set(client._STATUS) == set(ClientError.__subclasses__())
+
+
+def test_it_tells_of_every_operation(generated: Path) -> None:
+    numbers = re.findall(r"(?m)^\.It (\d+)$", section(read(generated, "calcd-protocol.7"), "DESCRIPTION"))
+    assert numbers == [str(int(operation)) for operation in sorted(Operation)]
+    synopsis = section(read(generated, "calc-client.1"), "SYNOPSIS")
+    assert f".Cm {' | '.join(expression.NAMES)}\n" in synopsis
+    for name in expression.NAMES:
+        assert f"\n{name} " in f"\n{prompt._HELP}"
 
 
 def test_it_names_the_fields_of_a_connections_line(generated: Path) -> None:

@@ -1,0 +1,37 @@
+"""Ways that a connection ends: what a session reports, what a report can say, and the words for it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from calcd.handler import report, session
+from calcd.listener import admission
+from calcd.supervisor.counts import connections, reached_limits
+
+WORDS = connections.ENDINGS | connections.CUT_OFFS
+
+
+@pytest.mark.parametrize("ending", range(256))
+def test_a_report_can_say_what_there_are_words_for_and_nothing_else(ending: int) -> None:
+    record = report.ended(report.ENDED, 7, True, 0, ending, 0, 0, 0, b"GET ")
+    assert (report.decode(record) is not None) == (ending in WORDS)
+
+
+def test_there_are_words_for_all_that_a_session_reports() -> None:
+    reported = {
+        node.attr
+        for node in ast.walk(ast.parse(Path(session.__file__).read_bytes()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "report"
+    }
+    assert len(reported) > 10
+    assert {getattr(report, name) for name in reported} == WORDS.keys()
+
+
+def test_what_limits_admission_has_a_setting_to_be_named_in_the_log() -> None:
+    decisions = {
+        value
+        for name, value in vars(admission).items()
+        if name.isupper() and name[0] != "_" and type(value) is int
+    }
+    assert decisions - {admission.ADMITTED} == reached_limits._ATTRIBUTES.keys()
