@@ -53,10 +53,7 @@ _ENDED_BY_CLIENT = (report.QUIT, report.CLIENT_CLOSED, report.TRUNCATED)
 
 
 class Session:
-    """Serves a connection from its first byte to its last.
-
-    One object serves all connections. It is made before the fork, so its memory and its code are warm.
-    """
+    """One object serves all connections: it is made before the fork, so its memory and its code are warm."""
 
     __slots__ = (
         "_connection",
@@ -100,8 +97,7 @@ class Session:
         limit_send(connection, send)
 
     def drain(self, number: int, _frame: FrameType | None) -> None:
-        """Handles SIGTERM, and SIGALRM at the end of a connection's lifetime: answers the current request,
-        then closes the connection."""
+        """Handles SIGTERM, and SIGALRM at the end of a lifetime: the last request is answered, then closes."""
         if number != SIGTERM and self._connection == -1:
             return  # the connection has just ended
         if self._drained_by is None:
@@ -164,12 +160,11 @@ class Session:
                 self._linger()
         except BlockingIOError:  # the send timeout of a write
             ending = report.SEND_TIMEOUT
+            # close(2) discards what was not sent (socket(7)). Else the kernel tries for minutes to send it.
             with SocketView(connection) as unsent:
-                # Has close(2) discard what was not sent (socket(7)): the kernel would try for minutes to send
-                # it.
                 unsent.setsockopt(SOL_SOCKET, SO_LINGER, pack("@ii", 1, 0))
-        except OSError as error:  # a reset, a time-out of the network's: the connection is gone
-            # A reset is a way to close as well, that of health checks, if all that was asked is answered.
+        except OSError as error:  # for example a reset, or a timeout of TCP: the connection is gone
+            # If all is answered, a reset is the way of health checks to close.
             is_answered = received == self._requests * _REQUEST_SIZE
             is_close = is_answered and isinstance(error, ConnectionResetError)
             ending = report.CLIENT_CLOSED if is_close else report.CONNECTION_LOST

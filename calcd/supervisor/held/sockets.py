@@ -41,8 +41,8 @@ class Listening(NamedTuple):
     def close(self) -> None:
         """Closes the socket, and removes its file if calcd made it and nobody has replaced it.
 
-        Nobody can connect to one of calcd's own any more. A listener that has it open serves what has queued. A
-        second call does nothing.
+        Nobody can connect to one of calcd's own any more. A listener that has it open serves what has queued.
+        A second call does nothing.
         """
         if self.socket.fileno() == -1:
             return
