@@ -97,7 +97,7 @@ class Session:
         limit_send(connection, send)
 
     def drain(self, number: int, _frame: FrameType | None) -> None:
-        """Handles SIGTERM, and SIGALRM at the end of a lifetime: the last request is answered, then closes."""
+        """Handles SIGTERM, and SIGALRM at the end of a lifetime: the last request is answered."""
         if number != SIGTERM and self._connection == -1:
             return  # the connection has just ended
         if self._drained_by is None:

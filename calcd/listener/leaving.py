@@ -74,12 +74,19 @@ class Leaving:
         if not self._is_draining:
             self._is_draining = True
             self._timers.set("drained", self._drain_time, self._kill)
-            if not self._has_successor:
-                self._staffing.refuse_new_connections()
             if self._staffing.has_closed:
                 self._tell_all(signals.SIGTERM, math.inf)
             else:
                 self.retire(self._has_successor)
+
+    def drain_alone(self) -> None:
+        """Drains after the supervisor's death. Its sockets are nobody's now, unless systemd has them too.
+
+        While the supervisor lives, only the supervisor may give up a socket: the next listener accepts from it.
+        """
+        if not self._has_successor:
+            self._staffing.refuse_new_connections()
+        self.drain()
 
     def _close_when_nobody_waits(self) -> None:
         self._hearing.take_reports()

@@ -76,7 +76,9 @@ class Listener:
         self._outbox = Outbox(sums_up=sums_up)
         self._admission = Admission(limits)
         self._pool = Pool(spare_handlers, limits.connections_per_handler)
-        self._link = Link(supervisor, self._outbox, self._loop, obey=self._obey, supervisor_died=self._drain)
+        self._link = Link(
+            supervisor, self._outbox, self._loop, obey=self._obey, supervisor_died=self._supervisor_died
+        )
         cpu_wait = CpuWait() if self._pool.is_reused else None
         reached = ReachedLimits(self._outbox.tell)
         troubles = Troubles(self._outbox.tell, self._loop.timers)
@@ -159,7 +161,7 @@ class Listener:
             if number == signals.SIGCHLD:
                 children.append(pid)
             else:
-                self._drain()
+                self._leaving.drain()
         self._hearing.take_ends(children)
 
     def _obey(self, packet: bytes) -> None:
@@ -171,10 +173,10 @@ class Listener:
         elif command == packets.RETIRE:
             self._leaving.retire(has_successor=bool(packet[1]))
         elif command == packets.DRAIN:
-            self._drain()
+            self._leaving.drain()
         elif command == packets.COUNT:
             difference, host = packets.decode_count(packet)
             self._admission.count(self._sources.of(host), difference)
 
-    def _drain(self) -> None:
-        self._leaving.drain()
+    def _supervisor_died(self) -> None:
+        self._leaving.drain_alone()
