@@ -82,7 +82,8 @@ class Leaving:
     def drain_alone(self) -> None:
         """Drains after the supervisor's death. Its sockets are nobody's now, unless systemd has them too.
 
-        While the supervisor lives, only the supervisor may give up a socket: the next listener accepts from it.
+        While the supervisor lives, only the supervisor may give up a socket: the next listener accepts from
+        it.
         """
         if not self._has_successor:
             self._staffing.refuse_new_connections()
