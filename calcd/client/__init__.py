@@ -5,7 +5,7 @@
     with calcd.client.Client("127.0.0.1:7070", timeout=2) as c:
         print(c.add(2, 3))
 
-Every error it raises is a ClientError, and also the built-in exception that a caller would expect.
+The errors that it raises are ClientErrors. Each is also the built-in exception that a caller would expect.
 """
 
 from calcd.client.connection import Client, Request

@@ -1,4 +1,4 @@
-"""How a server's address is written: HOST:PORT, [IPV6]:PORT or unix:/path."""
+"""Parses a server's address: HOST:PORT, [IPV6]:PORT or unix:/path."""
 
 import re
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class UnixAddress(NamedTuple):
 
 
 def parse(text: str) -> InternetAddress | UnixAddress:
-    """Raises AddressError."""
+    """Returns the address that text names. Raises AddressError."""
     if text.startswith("unix:/"):
         return UnixAddress(text.removeprefix("unix:"))
     match = _INTERNET.fullmatch(text)

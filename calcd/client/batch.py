@@ -1,8 +1,8 @@
-"""Lines on standard input, one line of output for each.
+"""Answers lines of input, with one line of output for each.
 
 Output line n belongs to input line n: the result, the word "error", or nothing for a blank line or a
-comment (#). What has arrived is answered before more is waited for, so a coprocess that writes one line
-can read one line.
+comment (#). All lines that have arrived are answered before the next read. So a coprocess can write one line
+and then read one line.
 """
 
 import os
@@ -14,18 +14,19 @@ from calcd.client.errors import ClientError
 from calcd.client.expression import parse
 from calcd.client.reconnecting import ReconnectingClient
 
-_CHUNK = 1 << 16  # what a pipe holds
+_CHUNK = 1 << 16  # bytes: the size of a pipe
 
 
 def run(client: ReconnectingClient, source: int, sink: int) -> int:
-    """Answers the lines of the descriptor source on the descriptor sink; returns how many were bad.
+    """Reads lines from the file descriptor source, and answers on the file descriptor sink.
 
-    Raises what ReconnectingClient.exchange does, and OSError when reading or writing fails.
+    Returns the number of bad lines. Raises as ReconnectingClient.exchange, and OSError if reading or writing
+    fails.
     """
     number = bad = 0
     for lines in _lines_as_they_come(source):
         frames = []
-        answers: list[str | None] = []  # None: asked of the server
+        answers: list[str | None] = []  # None: the server has the answer
         for line in lines:
             number += 1
             answer: str | None = ""
@@ -44,7 +45,7 @@ def run(client: ReconnectingClient, source: int, sink: int) -> int:
 
 
 def _lines_as_they_come(source: int) -> Iterator[list[str]]:
-    """All whole lines of each read; the last line needs no newline."""
+    """Yields the whole lines of each read. The last line of the input needs no newline."""
     partial: list[bytes] = []
     while chunk := os.read(source, _CHUNK):
         whole, newline, rest = chunk.rpartition(b"\n")

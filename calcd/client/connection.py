@@ -1,4 +1,4 @@
-"""A connection to calcd, and the questions that can be asked on it."""
+"""A connection to calcd, which sends requests and receives the results."""
 
 import contextlib
 import operator
@@ -26,8 +26,8 @@ DEFAULT_SERVER = "127.0.0.1:7070"
 DEFAULT_TIMEOUT = 10.0
 MAX_TIMEOUT = 86400.0
 
-# Two pieces of 2,048 requests may be unanswered: 48 KiB of requests, whose 16 KiB of replies always fit
-# the socket buffers. So the server never waits for us to read, and we never wait for ever to write.
+# At most two pieces of 2,048 requests are unanswered: 48 KiB. Their 16 KiB of replies always fit the socket
+# buffers. So the server never waits until the client reads, and the client never waits for ever to write.
 _PIECE = 2048 * classic.REQUEST.size
 
 
@@ -38,10 +38,10 @@ class Request(NamedTuple):
 
 
 def encode(operation: Operation, op1: int, op2: int) -> bytes:
-    """The frame that asks for one result.
+    """Returns the frame that asks for one result.
 
-    Raises DivisionByZeroError, OperandRangeError; TypeError when an operand is not an integer, and
-    ValueError when the operation has no result.
+    Raises DivisionByZeroError, OperandRangeError, TypeError if an operand is not an integer, and ValueError
+    if the operation has no result.
     """
     if not Operation.ADD <= operation <= Operation.DIV:
         raise ValueError(f"{operation!r} has no result")
@@ -58,15 +58,15 @@ def encode(operation: Operation, op1: int, op2: int) -> bytes:
 
 
 class Client:
-    """An open connection to calcd, to be used in a with statement or closed by close().
+    """An open connection to calcd. Use it in a with statement, or call close().
 
-    server is HOST:PORT, [IPV6]:PORT or unix:/path; by default the environment's CALCD_SERVER, else
-    127.0.0.1:7070. timeout, in seconds, is how long to wait for the connection and then each time for
-    the server to say something; looking up a host's name takes as long as the resolver takes.
+    server is HOST:PORT, [IPV6]:PORT or unix:/path. The default is CALCD_SERVER in the environment, else
+    127.0.0.1:7070. timeout is in seconds: the time to wait for the connection, and then for each answer of
+    the server. Looking up a host's name takes as long as the resolver takes.
 
-    Raises AddressError, ConnectError, ServerTimeoutError; ValueError for a timeout that is not more
-    than 0 and at most a day. After a ServerTimeoutError or ConnectionLostError the connection is closed,
-    as a late reply would be taken for another request's.
+    Raises AddressError, ConnectError, ServerTimeoutError, and ValueError for a timeout that is not above 0 or
+    is more than a day. After a ServerTimeoutError or ConnectionLostError the connection is closed, because a
+    late reply would be taken for the reply to another request.
     """
 
     def __init__(self, server: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> None:
@@ -101,15 +101,15 @@ class Client:
         return self.exchange(encode(Operation.DIV, a, b))[0]
 
     def compute(self, requests: Iterable[Request | tuple[Operation, int, int]]) -> list[int]:
-        """The results of many requests, in order, without a round trip for each.
+        """Returns the results of many requests, in order, without a round trip for each.
 
-        All are checked before the first is sent. Raises what encode does, ServerTimeoutError and
+        All are checked before the first one is sent. Raises as encode, ServerTimeoutError and
         ConnectionLostError.
         """
         return self.exchange(b"".join(encode(*request) for request in requests))
 
     def exchange(self, frames: bytes) -> list[int]:
-        """The results of frames made by encode. Raises ServerTimeoutError, ConnectionLostError."""
+        """Returns the results of encode's frames. Raises ServerTimeoutError, ConnectionLostError."""
         if self._socket.fileno() < 0:
             raise ConnectionLostError(f"the connection to {self.server} is closed: make a new Client")
         results: list[int] = []
@@ -126,7 +126,7 @@ class Client:
         return results
 
     def close(self) -> None:
-        """Says goodbye, so that the server does not take the end for a failure. Raises nothing."""
+        """Sends a quit, so that the server sees no failure, and closes the connection. Raises nothing."""
         if self._socket.fileno() >= 0:
             with contextlib.suppress(OSError):
                 self._socket.sendall(classic.encode_request(Operation.QUIT))
@@ -191,8 +191,8 @@ class Client:
 def _connect_unix(address: UnixAddress, timeout: float) -> socket.socket:
     with contextlib.ExitStack() as on_failure:
         connection = on_failure.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        # A non-blocking connect to a full queue fails at once with EAGAIN (unix(7)), and settimeout makes it
-        # non-blocking. With SO_SNDTIMEO it waits its turn, and EAGAIN then means that the time is up.
+        # settimeout() would make the socket non-blocking. Then connect(2) to a full backlog would fail at
+        # once with EAGAIN (unix(7)). With SO_SNDTIMEO it waits, and EAGAIN means that the time is over.
         seconds, fraction = divmod(timeout, 1)
         period = struct.pack("@ll", int(seconds), max(int(fraction * 1e6), 1))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, period)
@@ -203,8 +203,11 @@ def _connect_unix(address: UnixAddress, timeout: float) -> socket.socket:
 
 
 def _connect_internet(address: InternetAddress, timeout: float) -> socket.socket:
-    """Tries the host's addresses in the resolver's order; raises what the last one did."""
-    # As bytes, a plain name does not load Python's IDNA tables.
+    """Connects to the first of the host's addresses that works, in the resolver's order.
+
+    Raises the OSError of the last one tried, and UnicodeError for a name that is not valid.
+    """
+    # An ASCII name is passed as bytes, which does not load Python's IDNA tables.
     host = address.host.encode() if address.host.isascii() else address.host
     found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)
     deadline = time.monotonic() + timeout

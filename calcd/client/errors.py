@@ -1,12 +1,12 @@
-"""What can go wrong when asking calcd. Each message names the thing, the cause and the remedy."""
+"""The errors of the client library. Each message names the thing, the cause and the remedy."""
 
 
 class ClientError(Exception):
-    """The base of all of them."""
+    """The base class of all errors here."""
 
 
 class AddressError(ClientError, ValueError):
-    """The server's address is not written in one of the forms that exist."""
+    """The server's address has none of the known forms."""
 
 
 class ConnectError(ClientError, OSError):
@@ -22,7 +22,7 @@ class ConnectionLostError(ClientError, ConnectionError):
 
 
 class DivisionByZeroError(ClientError, ZeroDivisionError):
-    """Raised before anything is sent."""
+    """A division by zero has no result. Raised before anything is sent."""
 
 
 class OperandRangeError(ClientError, ValueError):

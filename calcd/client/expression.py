@@ -1,4 +1,4 @@
-"""A line as a person writes it: add 2 3, or add 2, 3, or 2 + 3."""
+"""Parses expressions as people write them: add 2 3, or add 2, 3, or 2 + 3."""
 
 import re
 
@@ -16,7 +16,7 @@ _SIGNS = {
     "/": Operation.DIV,
 }
 
-# 32 digits are enough for every operand, and int() refuses more than 4,300.
+# 32 digits suffice for every operand. int() refuses more than 4,300.
 _NUMBER = r"([+-]?[0-9]{1,32})"
 _NAMED = re.compile(rf"\s*(add|sub|mul|div)\s+{_NUMBER}(?:\s*,\s*|\s+){_NUMBER}\s*", re.IGNORECASE | re.ASCII)
 # An x needs a space before it, or 0x10 would be 0 times 10.
@@ -28,9 +28,9 @@ class ExpressionError(ClientError, ValueError):
 
 
 def parse(line: str) -> Request:
-    """Raises ExpressionError; OperandRangeError for a number of more than 32 digits.
+    """Returns the request for a line. It does not check that the operands fit 32 bits.
 
-    Whether the operands fit 32 bits is not checked here.
+    Raises ExpressionError, and OperandRangeError for a number of more than 32 digits.
     """
     if match := _NAMED.fullmatch(line):
         return Request(NAMES[match[1].lower()], int(match[2]), int(match[3]))
@@ -40,7 +40,7 @@ def parse(line: str) -> Request:
 
 
 def _diagnose(line: str) -> ClientError:
-    """What to say about a line that neither form matches."""
+    """Returns the error for a line that neither form matches."""
     words = line.replace(",", " ").split()
     if words and words[0].isalpha():
         name = words[0].lower()

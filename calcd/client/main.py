@@ -1,4 +1,4 @@
-"""calc-client: the command line, and one answer."""
+"""The program calc-client: it parses the command line, and answers one expression, a prompt, or a batch."""
 
 import enum
 import os
@@ -38,10 +38,10 @@ with an empty line where there is nothing but blanks or a # comment.
 
 
 class Option(NamedTuple):
-    """A row of the table from which the help, the manual page and the shells' completions are made."""
+    """A row of the table of options, for the help, the manual page and the completions of the shells."""
 
     names: tuple[str, ...]
-    metavar: str | None  # of its value, if it takes one
+    metavar: str | None  # of its value; None if it takes none
     help: str
 
 
@@ -64,7 +64,7 @@ OPTIONS = (
 
 
 class ExitStatus(enum.IntEnum):
-    """What calc-client exits with: its own numbers, and those of sysexits.h and the shell."""
+    """The exit statuses of calc-client: its own numbers, and those of sysexits.h and the shell."""
 
     OK = os.EX_OK
     DIVISION_BY_ZERO = 1
@@ -110,14 +110,16 @@ class UsageError(Exception):
 
 
 class Arguments(NamedTuple):
+    """A parsed command line."""
+
     server: str | None = None
-    timeout: float = DEFAULT_TIMEOUT
-    expression: str | None = None  # None: converse with standard input
-    information: str = ""  # what --help or --version prints instead of anything else
+    timeout: float = DEFAULT_TIMEOUT  # seconds
+    expression: str | None = None  # None: read expressions from standard input
+    information: str = ""  # the text that --help or --version prints; empty for a calculation
 
 
 def main() -> int:
-    """Runs calc-client with sys.argv; returns its exit status."""
+    """Runs calc-client with sys.argv. Returns the exit status."""
     try:
         return _run(parse_arguments(sys.argv[1:]))
     except UsageError as error:
@@ -136,9 +138,9 @@ def main() -> int:
 
 
 def parse_arguments(arguments: Iterable[str]) -> Arguments:
-    """Raises UsageError.
+    """Parses a command line. Raises UsageError.
 
-    Not argparse, which takes -2+3 for an option; here an option begins with two dashes and a letter.
+    argparse would take -2+3 for an option. Here, an option is -h, or begins with two dashes and a letter.
     """
     parsed = Arguments()
     words = []
@@ -165,7 +167,7 @@ def parse_arguments(arguments: Iterable[str]) -> Arguments:
 
 
 def _help() -> str:
-    import textwrap  # noqa: PLC0415 nothing but the help needs it
+    import textwrap  # noqa: PLC0415 only the help needs it
 
     options = [(" ".join((", ".join(o.names), o.metavar or "")), o.help) for o in OPTIONS]
     lines = [
@@ -187,8 +189,9 @@ def _seconds(text: str) -> float:
 
 
 def _run(arguments: Arguments) -> ExitStatus:
-    # Were a standard descriptor closed, the connection would get its number and be read or written in its
-    # place. Open for reading only, what stands in for standard output still reports that it is no use.
+    # If the caller closed a standard stream, the connection would get its number, and be read or written in
+    # its place. So /dev/null is opened instead. It is open only for reading, so that a write to a closed
+    # standard output still fails.
     while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 2:
         pass
     os.close(descriptor)
@@ -202,7 +205,7 @@ def _run(arguments: Arguments) -> ExitStatus:
         return ExitStatus.OK
     with ReconnectingClient(arguments.server, arguments.timeout) as client:
         if os.isatty(0) and os.isatty(1):
-            from calcd.client import prompt  # noqa: PLC0415 readline and pathlib are for the prompt alone
+            from calcd.client import prompt  # noqa: PLC0415 only the prompt needs readline and pathlib
 
             prompt.run(client)
             return ExitStatus.OK
@@ -214,7 +217,7 @@ def _complain(problem: object) -> None:
 
 
 def _die_of(number: signal.Signals) -> int:
-    """Ends as a program does that leaves the signal alone: quietly, and the shell can tell."""
+    """Ends quietly by the signal's default action, so that the shell sees that the signal ended it."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     return 128 + number

@@ -1,4 +1,4 @@
-"""The prompt: one line, one answer, with history and line editing."""
+"""The prompt of calc-client: it answers line by line, with history and line editing."""
 
 import contextlib
 import os
@@ -25,8 +25,7 @@ Operands are whole decimal numbers from -2147483648 to 2147483647; results wrap 
 
 
 def run(client: ReconnectingClient) -> None:
-    """Asks until the end of input. Raises what ReconnectingClient.connect does; later failures are told and
-    survived."""
+    """Prompts until the end of input. Raises as ReconnectingClient.connect. Later errors are only printed."""
     server = client.connect().server
     print(f"calcd at {server}. Type help for help, quit to leave.")
     readline.set_completer(_complete)
@@ -45,13 +44,14 @@ def run(client: ReconnectingClient) -> None:
                 print()
                 return
             except KeyboardInterrupt:
-                print()  # the line, or the wait for its answer, is abandoned
+                print()  # ends the line, or the wait for its answer
             except ClientError as error:
                 print(error, file=sys.stderr)
 
 
 def _complete(text: str, state: int) -> str | None:
-    """Completes a line's first word, for readline: the candidate number state, or None after the last."""
+    """Completes the first word of a line, for readline. Returns completion number state, or None after the
+    last one."""
     if readline.get_begidx() > 0:
         return None
     found = [word + " " for word in _WORDS if word.startswith(text)]
@@ -60,7 +60,7 @@ def _complete(text: str, state: int) -> str | None:
 
 @contextlib.contextmanager
 def _history() -> Iterator[None]:
-    """Earlier prompts' lines; a history that cannot be read or saved is done without."""
+    """Loads the lines of earlier prompts, and saves the new ones at the end. Errors are ignored."""
     with contextlib.suppress(OSError):
         readline.read_history_file(_history_file())
     before = readline.get_current_history_length()
@@ -72,13 +72,13 @@ def _history() -> Iterator[None]:
             path = _history_file()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            # Appending keeps the lines of a second prompt that was open at the same time.
+            # Appending keeps the lines of another prompt that was open at the same time.
             readline.append_history_file(readline.get_current_history_length() - before, path)
 
 
 def _history_file() -> Path:
     state = Path(os.environ.get("XDG_STATE_HOME", ""))
-    # The XDG specification has a relative path ignored.
+    # The XDG specification says that a relative path is ignored.
     if not state.is_absolute():
         state = Path("~/.local/state").expanduser()
     return state / "calc-client" / "history"

@@ -1,4 +1,4 @@
-"""A connection that is made anew when it was lost: a daemon's restart does not disturb who uses it."""
+"""A connection that reconnects when it is lost, so that a restart of the daemon does not disturb its user."""
 
 import contextlib
 from types import TracebackType
@@ -9,7 +9,7 @@ from calcd.client.errors import ConnectionLostError
 
 
 class ReconnectingClient:
-    """Connects when told or first asked, and again when the server has closed the connection meanwhile."""
+    """Connects at connect() or the first exchange(), and again if the server has closed the connection."""
 
     def __init__(self, server: str | None, timeout: float) -> None:
         self._server = server
@@ -26,15 +26,15 @@ class ReconnectingClient:
             self._client.close()
 
     def connect(self) -> Client:
-        """Raises what Client does."""
+        """Connects, and returns the Client. Raises as Client."""
         self._client = Client(self._server, self._timeout)
         return self._client
 
     def exchange(self, frames: bytes) -> list[int]:
-        """As Client.exchange, on a new connection when the one there was is lost.
+        """As Client.exchange. If the connection is lost, it asks again, on a new one.
 
-        Asking again is safe: the operations change nothing on the server. A new connection that is lost
-        too is the caller's to know. Raises what Client and Client.exchange do.
+        This is safe, because the operations change nothing on the server. Raises as Client and
+        Client.exchange, also if the new connection is lost.
         """
         if self._client:
             with contextlib.suppress(ConnectionLostError):

@@ -3,8 +3,8 @@
 The fields of a message go to the journal as CALCD_NAME=, beside its text. Its id goes there as MESSAGE_ID=. A
 script finds all messages of a kind by it, whatever their wording: journalctl MESSAGE_ID=...
 
-The table also has the explanations that journalctl -x shows. packaging/generate.py makes the catalog
-from them.
+The table also has the explanations that journalctl -x shows. packaging/generate.py makes the journal's
+catalog of them.
 """
 
 import syslog
@@ -27,7 +27,7 @@ STARTED = Message(
     syslog.LOG_NOTICE,
     "calcd {version} serves on {listen}",
     subject="calcd has started",
-    meaning="The start is complete: whoever connects to {listen} is answered.",
+    meaning="The start is complete. Clients that connect to {listen} are answered.",
     remedy='Nothing needs to be done. "calc-client add 2 3" asks a first question. Where systemd '
     'passes the sockets, "systemctl edit calcd.socket" sets other addresses; elsewhere '
     "Listen= in calcd.conf(5) does.",
@@ -38,8 +38,8 @@ STAYS_ROOT = Message(
     "calcd stays root, because it was started as root without User=: give it a user of its own with User=, "
     "or say User=root if it has to be root",
     subject="calcd runs as root",
-    meaning="calcd was started as root, and no setting tells it whom to become. It needs none of root's "
-    "rights once it serves; a defect in it would put all of them into strangers' hands.",
+    meaning="calcd was started as root, and no setting names another user. It needs none of root's rights "
+    "once it serves. A defect in calcd could give all of them to anybody who can connect.",
     remedy="Set User= in calcd.conf(5) to a user that owns nothing else and restart calcd; User=root says "
     "that it is meant to stay root. The unit that comes with calcd starts it as the user calcd.",
 )
@@ -48,10 +48,10 @@ UNCONFINED = Message(
     syslog.LOG_WARNING,
     "listener and handlers may make any system call, because {missing}: {remedy}",
     subject="calcd serves without its seccomp filters",
-    meaning="Filters that would have the kernel kill a handler which does more than read, compute, write and "
-    "exit are not in force, because {missing}. Everything else works, and what the unit protects from is "
-    "kept away as before.",
-    remedy="To have them: {remedy}. Then reload calcd, and look whether this line comes again.",
+    meaning="With its seccomp filters, the kernel kills a handler that does more than read, compute, write "
+    "and exit. They are not in force, because {missing}. Everything else works, with all the protection that "
+    "the unit gives.",
+    remedy="To have the filters: {remedy}. Then reload calcd, and look whether this line comes again.",
 )
 STOPPING = Message(
     "2a6d88870dfb4804a0732a2c08413232",
@@ -70,8 +70,8 @@ ABORTING = Message(
     "stopping at once, {reason}: connections cut off: {connections}",
     subject="calcd has stopped without waiting for its connections",
     meaning="Connections that were still open have been cut off, and may lack their last answers. "
-    "Their number: {connections}. Either calcd was told to stop a second time, or the time "
-    "for them to end was over and its listener, which should have ended them, had not.",
+    "Their number: {connections}. Either calcd was told to stop a second time, or DrainTime= was over and "
+    "the listener had not ended the connections, as it should have.",
     remedy="If somebody is in the habit of stopping calcd twice: once is enough. If the time was "
     "over: the machine is very busy, or the listener was stopped (SIGSTOP) or is stuck, which"
     " is a defect.",
@@ -91,8 +91,8 @@ RELOADED = Message(
     syslog.LOG_NOTICE,
     "reloaded: serves on {listen}",
     subject="calcd has reloaded its configuration",
-    meaning="The settings of the configuration are in force for new connections, on {listen}. Those "
-    "that were open go on under the old ones.",
+    meaning="The settings of the configuration are in force for new connections, on {listen}. "
+    "Connections that were open already keep the old settings.",
     remedy='Nothing needs to be done. "calcd --dump-config" prints the settings.',
 )
 RELOAD_FAILED = Message(
@@ -101,8 +101,8 @@ RELOAD_FAILED = Message(
     "reload failed, the old settings stay in force: {reason}",
     subject="calcd could not reload its configuration",
     meaning="The new settings cannot be used: {reason}",
-    remedy="calcd serves on with the settings it had, so nobody is disturbed, but a restart would "
-    'fail. Mend what is said above, have "calcd --check" look at it, and "systemctl reload '
+    remedy="calcd serves on with the old settings, so no client is disturbed, but a restart would "
+    'fail. Correct the configuration, check it with "calcd --check", and run "systemctl reload '
     'calcd" again.',
 )
 NEEDS_RESTART = Message(
@@ -110,8 +110,8 @@ NEEDS_RESTART = Message(
     syslog.LOG_WARNING,
     "{setting}= has changed, which a reload does not put in force: restart calcd for it",
     subject="A changed setting is not in force yet",
-    meaning="{setting}= has another value in the configuration than the one that calcd was started "
-    "with. It is one of those that calcd uses at its start alone.",
+    meaning="{setting}= has another value in the configuration than when calcd was started. calcd uses "
+    "this setting only when it starts.",
     remedy='Restart calcd when it suits: "systemctl restart calcd". With calcd.socket active, '
     "clients that connect meanwhile wait and are answered; no connection is refused.",
 )
@@ -144,8 +144,8 @@ CONNECTION_ENDED = Message(
     "- unknown operation: the client sent an operation other than 0 to 4. Most likely it "
     "speaks another protocol, or sends its numbers in another byte order.\n"
     "- connection lost: the client reset the connection before it had its answer, or the network failed.",
-    remedy="After the first two kinds, nothing needs to be done. After the others it is the client's"
-    " program that needs a look; calcd-protocol(7) tells its author what calcd expects.",
+    remedy="After the first two of these, nothing needs to be done. After the others, look at the client's "
+    "program; calcd-protocol(7) tells its author what calcd expects.",
 )
 HANDLER_DIED = Message(
     "5cdfe1e29d0a4cdd9c6a9cbf85c4c9be",
@@ -180,9 +180,9 @@ HANDLER_STOPPED = Message(
     "report it as SECURITY.md says, with the kernel's line that names the call, if there is one: "
     "journalctl -k -g sig=31, or ausearch -m SECCOMP",
     subject="A connection's process was killed for what it tried to do",
-    meaning="Handler {handler}, which served {peer}, tried something that is no part of its work, and the "
-    "kernel killed it ({ending}) before anything came of it. Either somebody has found a defect and tries to "
-    "use it, or calcd or a library has changed and needs a system call that is not on its list.",
+    meaning="Handler {handler}, which served {peer}, tried a system call that no handler may make, and the "
+    "kernel killed it before the call was made ({ending}). Either somebody has found a defect and tries to "
+    "use it, or calcd or a library has changed and needs a system call that is not on calcd's list.",
     remedy="Please report it as SECURITY.md says, with this line and the kernel's that names the call, if "
     'there is one: "journalctl -k -g sig=31", or "ausearch -m SECCOMP". If it is an attack, it came from '
     "{peer}.",
@@ -193,10 +193,10 @@ REPORT_LOST = Message(
     "connection {session} from {peer} ended after {duration} s; how is not known, because the listener died "
     "with the handler's report",
     subject="How a connection ended is not known",
-    meaning="The connection of {peer} has ended, in all likelihood well. The listener, which would "
-    "have told how, died at the same moment, and took the report along.",
-    remedy="Nothing needs to be done for this connection. A line nearby tells of the listener's "
-    "death; see what that one explains.",
+    meaning="The connection of {peer} has ended, in all likelihood well. The listener had the report of how "
+    "it ended, and died before it passed it on.",
+    remedy="Nothing needs to be done for this connection. A line nearby says that the listener died; see "
+    "the explanation there.",
 )
 TROUBLE = Message(
     "274dce9c1a8d49f1acddae377e1c5fe4",
@@ -220,8 +220,8 @@ CUT_OFF = Message(
     "client connected and said nothing, was silent for too long, did not read what it had asked for, or "
     "took more than one connection may.",
     remedy="Nothing needs to be done if the client connects again when it has something to ask. If it is a "
-    "client that means well and is slow, raise the setting in calcd.conf(5) and reload. Many such lines from "
-    "strangers are somebody who tries to keep calcd busy: the limits are there for that.",
+    "client of yours that is slow, raise the setting in calcd.conf(5) and reload. If there are many such "
+    "lines from unknown clients, somebody tries to keep calcd busy: the limits are there for that.",
 )
 STRANGER = Message(
     "83d9d956117543b086dd5965d5cf9d74",
@@ -241,9 +241,9 @@ FULL = Message(
     "{setting} is reached: new connections wait until others end. If the machine can bear more, raise it, "
     "and TasksMax= in the unit with it",
     subject="calcd serves as many connections as it may",
-    meaning="{setting} is reached. Who is connected is served as before; who connects now waits in the "
-    "kernel, and is served in turn as others end. None is refused before the backlog is full too. Either "
-    "there are more clients than the limit was made for, or they stay connected for longer.",
+    meaning="{setting} is reached. Open connections are served as before. New ones wait in the kernel, and "
+    "are served in turn as others end. None is refused unless the backlog is full too. Either there are more "
+    "clients than the limit was made for, or they stay connected for longer.",
     remedy='"journalctl -u calcd" shows whose the connections are. If they are welcome and the machine has '
     'the memory, raise MaxConnections= in calcd.conf(5), and TasksMax= by "systemctl edit calcd.service"; '
     "if they stay without asking anything, lower IdleTimeout=.",
@@ -254,8 +254,8 @@ NO_LONGER_FULL = Message(
     "{setting} is no longer reached, after {duration} s: connections that were accepted meanwhile, as others "
     "ended: {affected}",
     subject="calcd has room for new connections again",
-    meaning="For {duration} seconds {setting} was reached again and again; in that time {affected} "
-    "connections were accepted, as others ended. For ten seconds now it has not been.",
+    meaning="For {duration} seconds, {setting} was reached again and again. In that time, {affected} "
+    "connections were accepted, as others ended. For the last ten seconds, the limit was not reached.",
     remedy="Nothing needs to be done if this is rare.",
 )
 SOURCE_REFUSED = Message(
@@ -265,9 +265,8 @@ SOURCE_REFUSED = Message(
     "it, or name {source} in ExemptSources=",
     subject="A source of connections has reached its limit",
     meaning="{source} has more connections open, or makes them faster, than {setting} allows a single "
-    "source. What it has open is served; each further connection is closed as soon as it is accepted, "
-    "without a process for it. It is a program gone wrong, somebody who means harm, or many clients behind "
-    "one address.",
+    "source. Its open connections are served. Each further one is closed as soon as it is accepted, without "
+    "a process for it. The cause is a defective program, an attack, or many clients behind one address.",
     remedy="If it is a gateway or a machine of yours with many clients, name it in ExemptSources= of "
     "calcd.conf(5), or raise the limit, and reload. Else nothing needs to be done; a firewall saves even "
     "the little that a refused connection takes.",
@@ -277,8 +276,8 @@ SOURCE_ADMITTED = Message(
     syslog.LOG_NOTICE,
     "{source} keeps to {setting} again, after {duration} s: connections refused: {affected}",
     subject="A source of connections keeps to its limit again",
-    meaning="In {duration} seconds {affected} connections from {source} were closed at once, because of "
-    "{setting}. For ten seconds now none was, or calcd has stopped or reloaded since.",
+    meaning="In {duration} seconds, {affected} connections from {source} were closed at once, because of "
+    "{setting}. Since then, none was for ten seconds, or calcd has stopped or reloaded.",
     remedy="Nothing needs to be done.",
 )
 TOO_FEW = Message(
@@ -297,9 +296,9 @@ CLIENTS_GONE = Message(
     syslog.LOG_NOTICE,
     "clients had left before they were accepted, or a firewall forbids them: {error} (times: {times})",
     subject="Clients were gone before calcd took them",
-    meaning="Of {times} connections that had waited to be accepted nothing was left, {error}. Most likely "
-    "their clients gave up or were reset, or somebody scans ports; a firewall between kernel and calcd "
-    "says it so too.",
+    meaning="{times} connections were gone before calcd could accept them: {error}. Most likely their "
+    "clients gave up or reset them, or somebody scans ports. A firewall on this machine can cause the same "
+    "error.",
     remedy="Nothing needs to be done if this is rare. If clients give up because they wait for long, look "
     'whether "systemctl status calcd" says that a limit is reached.',
 )
@@ -311,8 +310,8 @@ LISTENER_DIED = Message(
     subject="The process that accepts connections has died",
     meaning="The listener {listener} has ended although nobody had told it to: {status}. Somebody has"
     " killed it, the kernel has because memory was short, or calcd has a defect. Another one "
-    "takes its place; who is connected stays connected, and who connects meanwhile waits.",
-    remedy="If it was once, nothing needs to be done. After SIGKILL, look for the kernel's "
+    "takes its place. Open connections stay open, and new ones wait meanwhile.",
+    remedy="If it happened once, nothing needs to be done. After SIGKILL, look for the kernel's "
     'out-of-memory killer in "journalctl -k". After an exit status, a traceback stands nearby'
     ' in "journalctl -u calcd": it belongs into a bug report.',
 )
@@ -323,9 +322,9 @@ LISTENER_HANGS = Message(
     "out of memory?",
     subject="calcd replaces a listener that does not answer",
     meaning="The process that accepts connections, {listener}, has not answered its supervisor for "
-    "{time}. It is killed, and another one takes over: who waits will be served, and who is connected "
-    "stays so. Somebody has stopped it (SIGSTOP, a debugger), the machine was out of memory or far too "
-    "busy, or it is stuck, which is a defect.",
+    "{time}. It is killed, and another one takes over. Open connections stay open, and connections that wait "
+    "will be served. Somebody has stopped the process (SIGSTOP, a debugger), the machine was out of memory "
+    "or far too busy, or the process is stuck, which is a defect.",
     remedy="Look at what else happened on the machine at that time. If it comes again without a reason, "
     "please report it.",
 )
@@ -348,20 +347,20 @@ FILE_GONE = Message(
     "{path} has been removed or replaced: calcd --reload, and who reads it, cannot find this calcd, PID "
     "{pid}; kill -HUP does, and a restart makes it anew",
     subject="A file of calcd's is gone",
-    meaning="{path} is not there any more, or is another file. calcd serves on, but what finds it by that "
-    "file (calcd --reload, systemctl reload, scripts) does not; and another calcd could be started. "
-    "Somebody has removed it, or cleaned /run.",
-    remedy="Restart calcd when it suits, which makes the file anew. Until then, kill -HUP {pid} reloads "
-    "it and kill {pid} stops it.",
+    meaning="{path} does not exist any more, or is another file. calcd serves on. Programs that find calcd "
+    "by this file do not find it (calcd --reload, systemctl reload, scripts), and a second calcd could be "
+    "started. Somebody has removed the file, or cleaned /run.",
+    remedy="Restart calcd when it suits: this makes the file again. Until then, kill -HUP {pid} reloads "
+    "calcd, and kill {pid} stops it.",
 )
 LOG_LOST = Message(
     "ae1bb90836bd47799a8bbac8a3d0620e",
     syslog.LOG_WARNING,
     "messages lost: {lost}, because the log took none for too long; the counters (kill -USR1) are complete",
     subject="Lines of calcd's log are missing here",
-    meaning="The log took no message for so long that {lost} of them had to be given up: calcd keeps ten "
-    "thousand, and never has a client wait for the log. journald, or whatever reads the log, stood still or "
-    "was too slow.",
+    meaning="The log took no message for so long that {lost} messages were lost. calcd keeps ten thousand "
+    "of them, and never makes a client wait for the log. journald, or whatever reads the log, stood still "
+    "or was too slow.",
     remedy='See what held up the log: "systemctl status systemd-journald", a full disk, or a busy machine. '
     "LogConnections=errors in calcd.conf(5) makes fewer lines.",
 )
@@ -379,6 +378,6 @@ COUNTERS = Message(
     "before they sent a byte, as health checks do ({probes}), requests answered ({requests}), reloads "
     "({reloads}), and listeners, the processes that accept connections, that have died and were replaced "
     "({listeners_lost}).",
-    remedy="Nothing needs to be done. Where errors or lost listeners are many: each has a line of "
-    "its own in the journal, and an explanation there.",
+    remedy="Nothing needs to be done. If there are many errors or lost listeners, each has a line in the "
+    "journal, with an explanation.",
 )

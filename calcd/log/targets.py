@@ -106,8 +106,8 @@ class SyslogSocket(_Datagrams):
 
 
 class StandardError:
-    """Standard error: a file, a pipe, a terminal, or the journal's stream. Others, such as listeners,
-    write to it as well.
+    """Standard error: a file, a pipe, a terminal, or the journal's stream. Other processes write to it as
+    well, such as listeners.
 
     1.  O_NONBLOCK would be set for all of them. So poll(2) tells before each write(2) if there is room. For a
         pipe, this means room for PIPE_BUF bytes (pipe(7)), for a socket more.
