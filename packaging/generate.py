@@ -37,6 +37,8 @@ KINDS = {
     "parse_count": "a limit",
     "parse_backlog": "a number",
     "parse_spare": "a small number",
+    "parse_boolean": "yes or no",
+    "parse_mode": "a file mode",
     "parse_memory": "a size",
     "parse_networks": "networks",
     "parse_path": "a path",

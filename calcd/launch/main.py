@@ -19,7 +19,7 @@ from calcd.settings.table import Settings
 from calcd.settings.values import LogTarget
 from calcd.supervisor import sd_notify
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
-from calcd.supervisor.held import control, sockets
+from calcd.supervisor.held import binding, control, sockets
 from calcd.supervisor.held.control import Control
 from calcd.supervisor.held.pidfile import Pidfile
 from calcd.supervisor.loop import SIGNALS, Supervisor
@@ -34,6 +34,7 @@ def main() -> int:
             case "--check":
                 settings = _load(given)
                 privileges.resolve(settings.user, settings.group)
+                binding.group_id(settings)
                 if given.config_file is None:
                     _warn_of_hidden_files()
             case "--dump-config":
@@ -95,7 +96,7 @@ def _start(given: Options, settings: Settings) -> None:
             at_the_end.callback(pidfile.close)
             control_socket = Control(settings.pid_file, identity)
             at_the_end.callback(control_socket.close)
-        listening = passed.for_addresses(settings.listen, settings.backlog)
+        listening = passed.for_settings(settings)
         at_the_end.callback(listening.close)
         Title().set(b"calcd: supervisor")
 

@@ -4,6 +4,7 @@ parse_* raises ValueError with a message for the user. format_* returns a text t
 value.
 """
 
+import errno
 import os
 import re
 import socket
@@ -18,24 +19,42 @@ class Address(NamedTuple):
     host: str = ""  # AF_INET and AF_INET6
     port: int = 0  # 0: the kernel picks one
     path: str = ""  # AF_UNIX
+    zone: str = ""  # the interface of a link-local address (RFC 4007): its name or its number
+    is_for_both: bool = False  # AF_INET6, all addresses: IPv4 as well
 
-    @property
-    def sockaddr(self) -> tuple[str, int] | str:
-        """The address as socket.bind() takes it."""
-        return self.path if self.family == socket.AF_UNIX else (self.host, self.port)
+    def sockaddr(self) -> tuple[str, int] | tuple[str, int, int, int] | str:
+        """Returns the address as socket.bind() takes it. Raises OSError if there is no such interface now."""
+        if self.family == socket.AF_UNIX:
+            return self.path
+        if not self.zone:
+            return self.host, self.port
+        return self.host, self.port, 0, _index(self.zone)
 
     def __str__(self) -> str:
         if self.family == socket.AF_UNIX:
             return f"unix:{self.path}"
-        host = f"[{self.host}]" if self.family == socket.AF_INET6 else self.host
+        if self.is_for_both:
+            return f"*:{self.port}"
+        zone = self.zone and f"%{self.zone}"
+        host = f"[{self.host}{zone}]" if self.family == socket.AF_INET6 else self.host
         return f"{host}:{self.port}"
 
 
+def _index(interface: str) -> int:
+    if interface.isdecimal():
+        return int(interface)
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:  # in which Python says no errno
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from None
+
+
+_INTERFACE = r"[^/\s%\[\]]{1,15}"  # IFNAMSIZ, with the terminating NUL
 SUN_PATH_MAX = 107  # unix(7): sun_path has 108 bytes, the last one for the terminating NUL
 
 
 def parse_address(text: str) -> Address:
-    """Returns the address for IPv4:PORT, [IPv6]:PORT or unix:/PATH."""
+    """Returns the address for IPv4:PORT, [IPv6]:PORT, [IPv6%ZONE]:PORT, *:PORT or unix:/PATH."""
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
         if not path.startswith("/"):
@@ -46,9 +65,15 @@ def parse_address(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     if not colon:
         raise ValueError(f"{text!r} is not an address: write IPV4:PORT, [IPV6]:PORT or unix:/PATH")
-    family = socket.AF_INET
-    if host.startswith("[") and host.endswith("]"):
-        family, host = socket.AF_INET6, host[1:-1]
+    family, zone = socket.AF_INET, ""
+    is_for_both = host == "*"
+    if is_for_both:
+        family, host = socket.AF_INET6, "::"
+    elif host.startswith("[") and host.endswith("]"):
+        family = socket.AF_INET6
+        host, percent, zone = host[1:-1].partition("%")
+        if percent and not re.fullmatch(_INTERFACE, zone):
+            raise ValueError(f"{text!r}: {zone!r} is not an interface's name, as in [fe80::1%eth0]:7070")
     try:
         host = socket.inet_ntop(family, socket.inet_pton(family, host))
     except OSError:
@@ -58,7 +83,7 @@ def parse_address(text: str) -> Address:
         ) from None
     if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 0xFFFF:
         raise ValueError(f"{text!r}: {port!r} is not a port: it is a number from 0 to 65535")
-    return Address(family, host, int(port))
+    return Address(family, host, int(port), zone=zone, is_for_both=is_for_both)
 
 
 def parse_addresses(text: str) -> tuple[Address, ...]:

@@ -31,8 +31,44 @@ class Settings:
             repeatable=True,
             option="--listen",
             metavar="ADDRESS",
-            help="Where to listen: IPV4:PORT, [IPV6]:PORT or unix:/PATH. Can be given more than once. "
-            "With port 0 the kernel picks one. Not used when systemd passes the sockets.",
+            help="Where to listen: IPV4:PORT, [IPV6]:PORT, *:PORT for all addresses of both, or unix:/PATH. "
+            "Can be given more than once. With port 0 the kernel picks one. Not used when systemd passes "
+            "the sockets.",
+        )
+    )
+    free_bind: bool = row(
+        Setting(
+            name="FreeBind",
+            parse=values.parse_boolean,
+            format=values.format_boolean,
+            default="no",
+            reloadable=True,
+            help="Whether calcd listens on addresses of Listen= that the machine does not have yet, as one "
+            "that appears when a network comes up. Not used when systemd passes the sockets: there it is "
+            "FreeBind= of the socket unit.",
+        )
+    )
+    socket_mode: int = row(
+        Setting(
+            name="SocketMode",
+            parse=values.parse_mode,
+            format=values.format_mode,
+            default="0666",
+            reloadable=True,
+            help="The mode of the files of Unix sockets in Listen=. A client needs the right to write to "
+            "the file. Not used when systemd passes the sockets: there it is SocketMode= of the socket unit.",
+        )
+    )
+    socket_group: str = row(
+        Setting(
+            name="SocketGroup",
+            parse=str,
+            format=str,
+            default="",
+            reloadable=True,
+            help="The group, by name or number, of the files of Unix sockets in Listen=. Empty for the "
+            "group that calcd runs as. Not used when systemd passes the sockets: there it is SocketGroup= "
+            "of the socket unit.",
         )
     )
     pid_file: Path | None = row(

@@ -117,6 +117,31 @@ def format_count(count: float) -> str:
     return INFINITY if count == math.inf else str(int(count))
 
 
+_BOOLEANS = {"yes": True, "no": False}
+
+
+def parse_boolean(text: str) -> bool:
+    """Returns the truth of yes and no."""
+    if text not in _BOOLEANS:
+        raise ValueError(f"{text!r} is neither yes nor no")
+    return _BOOLEANS[text]
+
+
+def format_boolean(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def parse_mode(text: str) -> int:
+    """Returns the mode of a file: chmod(2)."""
+    if not re.fullmatch("0?[0-7]{3}", text):
+        raise ValueError(f"{text!r} is not a file mode: it is three octal digits, as in 0660")
+    return int(text, 8)
+
+
+def format_mode(mode: int) -> str:
+    return f"{mode:04o}"
+
+
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 

@@ -51,7 +51,7 @@ class Reload:
         sd_notify.reloading()
         try:
             settings = self._load_settings()
-            sockets = self._succession.sockets.for_addresses(settings.listen, settings.backlog)
+            sockets = self._succession.sockets.for_settings(settings)
         except Failure as failure:
             self.settled(failure)
             return

@@ -67,6 +67,9 @@ def test_without_any_file_the_defaults_are_in_force(tmp_path: Path) -> None:
         pid_file=Path("/run/calcd/calcd.pid"),
         user="",
         group="",
+        free_bind=False,
+        socket_mode=0o666,
+        socket_group="",
         backlog=4096,
         max_connections=1000,
         max_connections_per_source=100,
@@ -96,6 +99,9 @@ def test_a_file_sets_every_setting(write: Write) -> None:
         "  ; another, indented\n"
         "\n"
         "Listen=[::1]:7071 unix:/run/calcd/calcd.sock\n"
+        "FreeBind=yes\n"
+        "SocketMode=0660\n"
+        "SocketGroup=www-data\n"
         "PidFile = /run/other.pid \n"
         "User=calcd\r\n"
         "Group=1001\n"
@@ -123,6 +129,9 @@ def test_a_file_sets_every_setting(write: Write) -> None:
     assert [name for name in ROWS if getattr(loaded, name) == getattr(Settings(), name)] == []
     assert loaded == Settings(
         listen=addresses("[::1]:7071", "unix:/run/calcd/calcd.sock"),
+        free_bind=True,
+        socket_mode=0o660,
+        socket_group="www-data",
         pid_file=Path("/run/other.pid"),
         user="calcd",
         group="1001",
@@ -458,6 +467,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "pid_file": st.none() | st.lists(words, min_size=1).map(lambda parts: Path("/", " ".join(parts))),
     "user": st.just("") | words,
     "group": st.just("") | words,
+    "free_bind": st.booleans(),
+    "socket_mode": st.integers(0, 0o777),
+    "socket_group": words,
     "backlog": st.integers(1, 65535),
     "max_connections": counts,
     "max_connections_per_source": counts,
@@ -498,6 +510,9 @@ def test_a_dump_has_every_setting_and_a_line_for_each_element_of_a_list() -> Non
         "[calcd]\n"
         "Listen=127.0.0.1:7070\n"
         "Listen=unix:/run/calcd/calcd.sock\n"
+        "FreeBind=no\n"
+        "SocketMode=0666\n"
+        "SocketGroup=\n"
         "PidFile=/run/calcd/calcd.pid\n"
         "User=\n"
         "Group=\n"

@@ -20,13 +20,16 @@ from calcd.settings import addresses, values
         ("0.0.0.0:0", socket.AF_INET, ("0.0.0.0", 0)),
         ("[::]:65535", socket.AF_INET6, ("::", 65535)),
         ("[2001:db8::1]:7070", socket.AF_INET6, ("2001:db8::1", 7070)),
+        ("[fe80::1%lo]:7070", socket.AF_INET6, ("fe80::1", 7070, 0, socket.if_nametoindex("lo"))),
+        ("[fe80::1%7]:7070", socket.AF_INET6, ("fe80::1", 7070, 0, 7)),
+        ("*:7070", socket.AF_INET6, ("::", 7070)),
         ("unix:/run/calcd/a:b", socket.AF_UNIX, "/run/calcd/a:b"),
         ("unix:/" + "a" * 106, socket.AF_UNIX, "/" + "a" * 106),
     ],
 )
-def test_an_address(text: str, family: socket.AddressFamily, sockaddr: tuple[str, int] | str) -> None:
+def test_an_address(text: str, family: socket.AddressFamily, sockaddr: object) -> None:
     address = addresses.parse_address(text)
-    assert (address.family, address.sockaddr) == (family, sockaddr)
+    assert (address.family, address.sockaddr()) == (family, sockaddr)
     assert str(address) == text
 
 
@@ -42,7 +45,10 @@ def test_one_ipv6_address_written_in_two_ways_is_one_address() -> None:
         ("[127.0.0.1]:7070", "'127.0.0.1' is not an IP address"),
         ("127.1:7070", "'127.1' is not an IP address"),
         (":7070", "'' is not an IP address"),
-        ("[fe80::1%eth0]:7070", "'fe80::1%eth0' is not an IP address"),
+        ("[fe80::1%]:7070", "'' is not an interface's name"),
+        ("[fe80::1%a/b]:7070", "'a/b' is not an interface's name"),
+        ("[fe80::1%0123456789abcdef]:7070", "is not an interface's name"),
+        ("[*]:7070", "'*' is not an IP address"),
         ("7070", "is not an address: write IPV4:PORT, [IPV6]:PORT or unix:/PATH"),
         ("127.0.0.1:", "'' is not a port"),
         ("127.0.0.1:http", "'http' is not a port"),
@@ -161,6 +167,9 @@ def test_a_span_is_written_in_the_largest_units(seconds: float, text: str) -> No
         (values.parse_memory, "infinity", math.inf),
         (values.parse_timeout, "1us", 1e-6),
         (values.parse_timeout, "infinity", math.inf),
+        (values.parse_boolean, "yes", True),
+        (values.parse_mode, "0660", 0o660),
+        (values.parse_mode, "600", 0o600),
     ],
 )
 def test_a_limit(parse: Callable[[str], float], text: str, value: float) -> None:
@@ -183,6 +192,10 @@ def test_a_limit(parse: Callable[[str], float], text: str, value: float) -> None
         (values.parse_memory, "64m", "is not a size"),
         (values.parse_timeout, "0", "leaves no time: write infinity for no deadline"),
         (values.parse_timeout, "soon", "is not a span of time"),
+        (values.parse_boolean, "true", "'true' is neither yes nor no"),
+        (values.parse_mode, "666x", "three octal digits, as in 0660"),
+        (values.parse_mode, "0680", "is not a file mode"),
+        (values.parse_mode, "01777", "is not a file mode"),
         (values.parse_networks, "192.0.2.1/24", "has host bits set"),
         (values.parse_networks, "::1 example.org", "'example.org' is neither an address nor a network"),
     ],

@@ -1,0 +1,164 @@
+"""Opens listening sockets of calcd's own, and says why one cannot be opened."""
+
+import errno
+import grp
+import os
+import socket
+import stat
+from pathlib import Path
+
+from calcd.settings.addresses import Address
+from calcd.settings.table import Settings
+from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.held import port_holder
+from calcd.supervisor.held.listening import Listening
+
+# ip(7); the second is in linux/in6.h. Python has no names for them.
+_FREE_BIND = {socket.AF_INET: (socket.IPPROTO_IP, 15), socket.AF_INET6: (socket.IPPROTO_IPV6, 78)}
+
+
+def open_socket(address: Address, settings: Settings) -> Listening:
+    """Returns a new socket that listens on the address. Raises Failure."""
+    try:
+        listening = socket.socket(address.family, socket.SOCK_STREAM)
+    except OSError as error:  # for example no IPv6, or no file descriptor left
+        raise _failure(address, error) from error
+    try:
+        if address.family == socket.AF_UNIX:
+            return _bind_file(listening, address, settings)
+        # Without it, an earlier calcd's connections in TIME_WAIT would keep the port for a minute.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Each reply is complete and the client waits for it. Accepted connections inherit the option.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The kernel looks for a client that vanished silently after net.ipv4.tcp_keepalive_time (tcp(7)).
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if address.family == socket.AF_INET6:  # without it, Listen= could not have both [::] and 0.0.0.0
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not address.is_for_both)
+        if settings.free_bind:
+            listening.setsockopt(*_FREE_BIND[address.family], 1)
+        listening.bind(address.sockaddr())
+        listening.listen(settings.backlog)
+        return Listening(listening, is_own=True)
+    except OSError as error:
+        listening.close()
+        raise _failure(address, error) from error
+    except Failure:
+        listening.close()
+        raise
+
+
+def change(listening: Listening, address: Address, settings: Settings) -> None:
+    """Gives a socket that is open what the settings say. Raises Failure."""
+    try:
+        listening.socket.listen(settings.backlog)  # the second call changes only the backlog
+        if address.family == socket.AF_UNIX:
+            _admit(Path(address.path), settings)
+    except PermissionError as error:
+        raise Failure(
+            ExitStatus.NO_PERMISSION,
+            f"cannot give {address} the mode and the group of SocketMode= and SocketGroup=: "
+            f"{error.strerror}; restart calcd",
+        ) from error
+    except OSError as error:
+        raise _failure(address, error) from error
+
+
+def group_id(settings: Settings) -> int | None:
+    """Returns the group of SocketGroup=, or None for that of the process. Raises Failure."""
+    group = settings.socket_group
+    if not group or group.isdecimal():
+        return int(group) if group else None
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise Failure(
+            ExitStatus.NO_USER,
+            f"there is no group {group!r}: create it (addgroup --system {group}) or name another with "
+            "SocketGroup=",
+        ) from None
+
+
+def _bind_file(listening: socket.socket, address: Address, settings: Settings) -> Listening:
+    path = Path(address.path)
+    _remove_stale(path)
+    listening.bind(address.sockaddr())
+    # Nobody else can connect before: the umask leaves the right to write to the owner alone.
+    _admit(path, settings)
+    listening.listen(settings.backlog)
+    return Listening(listening, is_own=True, file=path.lstat())
+
+
+def _admit(path: Path, settings: Settings) -> None:
+    """Says who can connect to a Unix socket, by its file: connect(2) needs the right to write to it.
+
+    By default every user of the machine has it, as for a loopback port. What is as it should be is left
+    alone: at a reload calcd may have no right any more to change it. Raises OSError.
+    """
+    group = group_id(settings)
+    status = path.lstat()
+    if group is not None and status.st_gid != group:
+        os.chown(path, -1, group, follow_symlinks=False)
+    if stat.S_IMODE(status.st_mode) != settings.socket_mode:
+        path.chmod(settings.socket_mode)
+
+
+def _remove_stale(path: Path) -> None:
+    """Removes a socket file on which nobody listens, because its daemon was killed.
+
+    Raises Failure if the file is not a socket, and OSError (EADDRINUSE) if somebody listens.
+    """
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise Failure(
+                ExitStatus.CANNOT_CREATE,
+                f"cannot listen on unix:{path}: a file that is not a socket has that name; remove it",
+            )
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except BlockingIOError:  # somebody listens, with a full backlog
+            pass
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _failure(address: Address, error: OSError) -> Failure:
+    match error.errno:
+        case errno.EADDRINUSE:
+            holder = port_holder.find(address)
+            if holder and holder.pid == os.getpid():
+                return Failure(
+                    ExitStatus.CONFIG, f"cannot listen on {address}: another address of Listen= includes it"
+                )
+            who = f"{holder.name} (PID {holder.pid})" if holder else "another process"
+            return Failure(
+                ExitStatus.UNAVAILABLE,
+                f"cannot listen on {address}: {who} does; stop that one, or choose another address with "
+                "--listen",
+            )
+        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT | errno.ENODEV:
+            return Failure(
+                ExitStatus.UNAVAILABLE,
+                f"cannot listen on {address}: {error.strerror}; choose an address of this machine "
+                "(ip address lists them) with --listen, or set FreeBind=yes if it appears later",
+            )
+        case errno.EACCES | errno.EPERM:
+            remedy = (
+                "the folder, or the socket that is there, is somebody else's"
+                if address.family == socket.AF_UNIX
+                else "a port below 1024 takes root"
+            )
+            return Failure(
+                ExitStatus.NO_PERMISSION,
+                f"cannot listen on {address}: {error.strerror}: {remedy}; start calcd as root, or choose "
+                "another address with --listen",
+            )
+        case _:
+            return Failure(
+                ExitStatus.CANNOT_CREATE,
+                f"cannot listen on {address}: {error.strerror}; choose another address with --listen",
+            )

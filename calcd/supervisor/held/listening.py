@@ -1,0 +1,49 @@
+"""One listening socket, and its file if it is a Unix socket that calcd made."""
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from calcd.linux.refusal import refuse_new_connections
+
+
+class Listening(NamedTuple):
+    """One listening socket."""
+
+    socket: socket.socket
+    is_own: bool  # opened by calcd, not passed by systemd
+    file: os.stat_result | None = None  # of the socket file, if calcd made one
+
+    def __str__(self) -> str:
+        """Returns the address as Listen= has it."""
+        name = self.socket.getsockname()
+        if self.socket.family == socket.AF_UNIX:
+            return f"unix:{name}"
+        host, port = name[:2]
+        if self.socket.family == socket.AF_INET:
+            return f"{host}:{port}"
+        if host == "::" and not self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+            return f"*:{port}"
+        scope = name[3]
+        return f"[{host}%{socket.if_indextoname(scope)}]:{port}" if scope else f"[{host}]:{port}"
+
+    def close(self) -> None:
+        """Closes the socket, and removes its file if calcd made it and nobody has replaced it.
+
+        Nobody can connect to one of calcd's own any more. A listener that has it open serves what has queued.
+        A second call does nothing.
+        """
+        if self.socket.fileno() == -1:
+            return
+        if self.is_own:
+            refuse_new_connections(self.socket)
+        if self.file is not None:
+            path = Path(self.socket.getsockname())
+            # The file stays if only root may remove it and calcd is no longer root, or if the file system
+            # has become read-only. The next start replaces it.
+            with contextlib.suppress(OSError):
+                if os.path.samestat(path.lstat(), self.file):
+                    path.unlink()
+        self.socket.close()
