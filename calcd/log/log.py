@@ -34,7 +34,18 @@ def choose_target(target: LogTarget, foreground: bool) -> LogTarget:
         return target
     if is_service():
         return LogTarget.JOURNAL
-    return LogTarget.STDERR if foreground else LogTarget.SYSLOG
+    return LogTarget.STDERR if foreground or _is_directed() else LogTarget.SYSLOG
+
+
+def _is_directed() -> bool:
+    """Returns whether systemd runs calcd with standard error to where the administrator wants it, as with
+    StandardError=append:FILE. SYSTEMD_EXEC_PID in systemd.exec(5) (systemd 248): it may be inherited."""
+    if os.environ.get("SYSTEMD_EXEC_PID") != str(os.getpid()):
+        return False
+    try:
+        return not os.path.samestat(os.fstat(2), os.stat(os.devnull))
+    except OSError:  # closed
+        return False
 
 
 def is_service() -> bool:

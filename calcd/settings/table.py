@@ -306,7 +306,8 @@ class Settings:
             option="--log-target",
             metavar="TARGET",
             help=f"Where to log: {', '.join(LogTarget)}. auto is the journal for a service of systemd, "
-            "standard error in the foreground, and syslog otherwise.",
+            "or standard error where its unit directs that elsewhere; standard error in the foreground; and "
+            "syslog otherwise.",
         )
     )
     log_connections: LogConnections = row(

@@ -117,7 +117,7 @@ def test_an_address_that_is_not_of_this_machine(folder: Path) -> None:
     assert refusal(Calcd(folder, listen=["192.0.2.1:7070"])) == (
         69,
         "calcd: cannot listen on 192.0.2.1:7070: Cannot assign requested address; choose an address of this "
-        "machine (ip address lists them) with --listen\n",
+        "machine (ip address lists them) with --listen, or set FreeBind=yes if it appears later\n",
     )
 
 

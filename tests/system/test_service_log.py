@@ -90,3 +90,18 @@ def test_a_journald_whose_sockets_are_made_anew_gets_every_line(service: Service
     assert service.answer() == "5"
     wait_for(lambda: count(service, "ended after") == 2, "both connections in the journal")
     assert count(service, "messages lost: ") == 0
+
+
+def test_what_the_unit_directs_to_a_file_arrives_there(service: Service) -> None:
+    file = "/var/log/calcd.log"
+    service.machine.run(f"rm -f {file}")
+    service.extend_unit("calcd.service", f"[Service]\nStandardError=append:{file}\n")
+    service.start()
+    assert service.answer() == "5"
+    service.machine.run("systemctl reload calcd; systemctl stop calcd")
+    lines = service.machine.output(f"cat {file}")
+    for text in ("serves on 127.0.0.1:7070", "connection 1 from", "reloaded: ", "stopped: "):
+        assert text in lines
+    assert not [
+        entry for entry in service.journal("--identifier=calcd") if "connection 1" in entry["MESSAGE"]
+    ]
