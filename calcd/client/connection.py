@@ -194,7 +194,9 @@ def _connect_unix(address: UnixAddress, timeout: float) -> socket.socket:
         # A non-blocking connect to a full queue fails at once with EAGAIN (unix(7)), and settimeout makes it
         # non-blocking. With SO_SNDTIMEO it waits its turn, and EAGAIN then means that the time is up.
         seconds, fraction = divmod(timeout, 1)
-        period = struct.pack("@ll", int(seconds), max(int(fraction * 1e6), 1))
+        # struct timeval is of two numbers like time_t, which on a 32-bit system has either size.
+        size = len(connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16))
+        period = struct.pack("=ii" if size == 8 else "=qq", int(seconds), max(int(fraction * 1e6), 1))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, period)
         connection.connect(address.path)
         connection.settimeout(timeout)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import _signal
 import os
 from _signal import SIG_SETMASK, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGXCPU
+from ctypes import create_string_buffer
 
 from calcd.linux.libc import bare_libc
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1", "SIGXCPU"]
 
-_SET_SIZE = 128  # sigset_t: bytes
+_SET_SIZE = 128  # sigset_t: bytes, of the C library's on every architecture
 
 bare_sigprocmask = bare_libc.sigprocmask
 """sigprocmask(2) as it is, for handlers: Python's pthread_sigmask() makes a set of what was blocked."""
@@ -45,8 +46,12 @@ class SignalPipe:
 
 
 def set_of(numbers: Iterable[int]) -> bytes:
-    """A sigset_t with these signals: sigsetops(3)."""
-    return sum(1 << (number - 1) for number in numbers).to_bytes(_SET_SIZE, "little")
+    """A sigset_t with these signals. Its bits are in words, whose size and order are the system's:
+    sigsetops(3) knows them."""
+    result = create_string_buffer(_SET_SIZE)
+    for number in numbers:
+        bare_libc.sigaddset(result, number)
+    return result.raw
 
 
 def ignore(numbers: Iterable[int]) -> None:

@@ -13,17 +13,32 @@
 4.  A call that needs no look at its arguments costs nothing when it is made. So the order of the calls here
     does not matter, and a filter is as short as it can be.
 5.  Of an int, the lower half of a register is looked at: the upper one may hold anything.
+6.  An architecture has some of them under another name, and of several only one. libseccomp leaves out those
+    that it does not have (seccomp_rule_add(3)), so the lists are for all of them.
 
 To be imported by a process that will not fork for connections: calcd.listener.filters.
 """
 
 import errno
+import mmap
 import signal
 import socket
 import termios
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from seccomp import ALLOW, ERRNO, KILL_PROCESS, MASKED_EQ, Arg, Attr, SyscallFilter, set_api
+from seccomp import (
+    ALLOW,
+    ERRNO,
+    KILL_PROCESS,
+    MASKED_EQ,
+    Arch,
+    Arg,
+    Attr,
+    SyscallFilter,
+    resolve_syscall,
+    set_api,
+)
 
 from calcd.linux.prctl import PR_SET_PDEATHSIG, PR_SET_SECCOMP
 
@@ -38,10 +53,10 @@ def _is_without(argument: int, bit: int) -> Arg:
     return Arg(argument, MASKED_EQ, bit, 0)
 
 
-_PROT_EXEC = 4  # mmap(2)
+_SHUTDOWN, _SETSOCKOPT = 13, 14  # socketcall(2), linux/net.h
+_FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_PRIVATE = 0, 1, 128  # futex(2)
 _FORK = signal.SIGCHLD | 0x0100_0000 | 0x0020_0000  # and CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID: glibc's
 
-# Where an architecture lacks one of them, another of them stands for it.
 HANDLER: tuple[Call, ...] = (
     ("read",),  # requests
     ("write",),  # replies, the report to the listener, the traceback of a defect
@@ -54,15 +69,36 @@ HANDLER: tuple[Call, ...] = (
     ("getsockopt",),  # likewise
     # The first half of an orderly close. The other one would close a listening socket for all, for good.
     ("shutdown", _is(1, socket.SHUT_WR)),
+    # Both, where the C library has one call for all of a socket's, as on i386 and s390x. Its arguments are in
+    # memory, where no filter sees them: any option, and either half.
+    ("socketcall", _is(0, _SETSOCKOPT)),
+    ("socketcall", _is(0, _SHUTDOWN)),
     ("close",),  # the second
-    ("mmap", _is_without(2, _PROT_EXEC)),  # memory, of which none ever is code
+    ("mmap", _is_without(2, mmap.PROT_EXEC)),  # memory, of which none ever is code
+    ("mmap2", _is_without(2, mmap.PROT_EXEC)),  # which 32-bit systems have for it
     ("mremap",),  # memory that grows
     ("munmap",),
     ("brk",),
     ("clock_gettime",),  # where the clock cannot be read without the kernel: vdso(7)
+    ("clock_gettime64",),  # on 32-bit systems
     ("rt_sigreturn",),  # the end of a signal's handler
+    ("sigreturn",),  # likewise on i386 and arm
     ("getpid",),  # for the report
     ("exit_group",),
+    # What calcd does not need, and memory allocators do that may have been preloaded: mimalloc, jemalloc,
+    # tcmalloc. None of it reaches further than the process itself.
+    ("mprotect", _is_without(2, mmap.PROT_EXEC)),  # memory is reserved first, and opened up when it is used
+    # Memory is given back, or is to come in huge pages: not what tests failing memory (MADV_HWPOISON), nor
+    # what reaches a file (MADV_REMOVE).
+    ("madvise", _is(2, mmap.MADV_DONTNEED)),
+    ("madvise", _is(2, mmap.MADV_FREE)),
+    ("madvise", _is(2, mmap.MADV_HUGEPAGE)),
+    ("madvise", _is(2, mmap.MADV_NOHUGEPAGE)),
+    # Locks. Other operations of futex(2) have had defects, and nothing here has a use for them.
+    ("futex", _is(1, _FUTEX_WAIT | _FUTEX_PRIVATE)),
+    ("futex", _is(1, _FUTEX_WAKE | _FUTEX_PRIVATE)),
+    ("sched_yield",),
+    # Not rt_sigprocmask, which libfaketimeMT makes: it keeps away SIGXCPU, the end of HandlerCpuTime=.
 )
 # What a handler needs besides that serves one connection after another.
 REUSED_HANDLER: tuple[Call, ...] = (
@@ -71,9 +107,11 @@ REUSED_HANDLER: tuple[Call, ...] = (
     ("epoll_wait",),
     ("epoll_pwait",),  # which glibc calls on arm64
     ("rt_sigtimedwait",),  # the listener's answer, whether to serve a connection
+    ("rt_sigtimedwait_time64",),  # on 32-bit systems
     ("getppid",),  # whether it will come
     ("setitimer",),  # the lifetime of a connection
     ("clock_nanosleep",),  # when the system is out of what accept(2) needs
+    ("clock_nanosleep_time64",),  # on 32-bit systems
 )
 LISTENER: tuple[Call, ...] = (
     *REUSED_HANDLER,
@@ -88,25 +126,57 @@ LISTENER: tuple[Call, ...] = (
     ("pread64",),  # how long it has waited for a processor
     ("ioctl", _is(1, termios.FIONBIO)),  # sockets that do not block
     ("recvfrom",),  # the supervisor's commands
+    ("recv",),  # likewise on 32-bit systems
     ("sendto",),  # the events for it
+    ("send",),  # likewise on 32-bit systems
     ("rt_sigaction",),  # in the child of a fork, for its lifetime; and the interpreter, when it ends
 )
 
 
-def compile_listener(file: BinaryIO) -> None:
-    _compile(LISTENER, ERRNO(errno.EPERM), file)
+# What takes the arguments of mmap(2) as a struct in memory, where no filter sees them. i386 has mmap2 besides,
+# which does not. On s390x memory can become code, then.
+_S390 = (Arch.S390, Arch.S390X)
+_NATIVE = int(Arch())
 
 
-def compile_handler(file: BinaryIO, is_reused: bool) -> None:
-    _compile(REUSED_HANDLER if is_reused else HANDLER, KILL_PROCESS, file)
+def compile_listener(file: BinaryIO, architecture: int = _NATIVE) -> None:
+    _compile(LISTENER, ERRNO(errno.EPERM), file, architecture)
 
 
-def _compile(allowed: tuple[Call, ...], otherwise: int, file: BinaryIO) -> None:
+def compile_handler(file: BinaryIO, is_reused: bool, architecture: int = _NATIVE) -> None:
+    _compile(REUSED_HANDLER if is_reused else HANDLER, KILL_PROCESS, file, architecture)
+
+
+def calls(allowed: tuple[Call, ...], architecture: int) -> Iterator[Call]:
+    """Those that are for this architecture, with what its own are looked at for."""
+    for name, *arguments in allowed:
+        if name == "mmap" and architecture == Arch.X86:
+            continue  # old_mmap, which the C library does not make: linux/syscalls.h
+        if architecture in _S390 and name in ("mmap", "mmap2"):
+            yield (name,)
+        elif architecture in _S390 and name == "clone":
+            yield name, _is(1, _FORK)  # its first two arguments change places: clone(2)
+        else:
+            yield name, *arguments
+
+
+def name_of(number: int) -> str:
+    """A system call's; empty for a number that is none."""
+    try:
+        return resolve_syscall(_NATIVE, number).decode()
+    except ValueError:
+        return ""
+
+
+def _compile(allowed: tuple[Call, ...], otherwise: int, file: BinaryIO, architecture: int) -> None:
     # The kernel can kill a process for a call (Linux 4.14). libseccomp would ask it by seccomp(2), which
     # systemd 252 does not count among the calls of a service.
     set_api(3)
     result = SyscallFilter(otherwise)
+    if architecture != _NATIVE:  # in a test
+        result.remove_arch(_NATIVE)
+        result.add_arch(architecture)
     result.set_attr(Attr.ACT_BADARCH, KILL_PROCESS)  # 32-bit programs' calls
-    for name, *arguments in allowed:
+    for name, *arguments in calls(allowed, architecture):
         result.add_rule(ALLOW, name, *arguments)
     result.export_bpf(file)
