@@ -36,12 +36,15 @@ READY = 6  # the listener accepts connections
 ALIVE = 7  # the answer to PING: the listener's loop turns
 TROUBLE = 8  # connections could not be accepted, or not be given a handler, for a while
 LIMIT = 9  # a limit (calcd.listener.admission) is reached, still is, or no longer is
-UNCONFINED = 10  # no seccomp filters: what is missing for them follows
+UNCONFINED = 10  # a seccomp filter is left out: what is missing for it follows
 SERVED = 11  # connections that have ended well and were not told of one by one (calcd.listener.outbox)
 
 # What is missing for seccomp filters.
 NO_LIBRARY = 1  # libseccomp, or its Python bindings
 NO_KERNEL_SUPPORT = 2
+# Nothing, but they would break handlers, by a system call whose name follows, if it is known.
+BREAKS_HANDLERS = 3  # the handlers' filter: the listener's is in force
+BREAKS_BOTH = 4  # the listener's as well
 
 # Behind these heads come "accept" or "fork", or "gone" where accept(2) says that a client has left; the
 # source, and the host.
@@ -82,8 +85,8 @@ def lost(handler: int, wait_status: int) -> bytes:
     return LOST_EVENT.pack(LOST, handler, wait_status)
 
 
-def unconfined(missing: int) -> bytes:
-    return bytes((UNCONFINED, missing))
+def unconfined(missing: int, call: str = "") -> bytes:
+    return bytes((UNCONFINED, missing)) + call.encode()
 
 
 def served(connections: int, requests: int, received: int, sent: int) -> bytes:

@@ -133,8 +133,8 @@ LISTENER: tuple[Call, ...] = (
 )
 
 
-# What takes the arguments of mmap(2) as a struct in memory, where no filter sees them. i386 has mmap2 besides,
-# which does not. On s390x memory can become code, then.
+# Where mmap(2) takes its arguments as a struct in memory, which no filter sees: memory can become code. i386
+# has mmap2 beside such a call.
 _S390 = (Arch.S390, Arch.S390X)
 _NATIVE = int(Arch())
 
@@ -163,7 +163,7 @@ def calls(allowed: tuple[Call, ...], architecture: int) -> Iterator[Call]:
 def name_of(number: int) -> str:
     """A system call's; empty for a number that is none."""
     try:
-        return resolve_syscall(_NATIVE, number).decode()
+        return str(resolve_syscall(_NATIVE, number), "ascii")
     except ValueError:
         return ""
 
