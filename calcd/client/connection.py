@@ -194,7 +194,9 @@ def _connect_unix(address: UnixAddress, timeout: float) -> socket.socket:
         # settimeout() would make the socket non-blocking. Then connect(2) to a full backlog would fail at
         # once with EAGAIN (unix(7)). With SO_SNDTIMEO it waits, and EAGAIN means that the time is over.
         seconds, fraction = divmod(timeout, 1)
-        period = struct.pack("@ll", int(seconds), max(int(fraction * 1e6), 1))
+        # struct timeval is of two numbers like time_t, which on a 32-bit system has either size.
+        size = len(connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16))
+        period = struct.pack("=ii" if size == 8 else "=qq", int(seconds), max(int(fraction * 1e6), 1))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, period)
         connection.connect(address.path)
         connection.settimeout(timeout)

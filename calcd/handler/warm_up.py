@@ -29,9 +29,7 @@ def warm_up(title: Title, limits: Limits, sources: Sources) -> None:
     """
     reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     # SOCK_SEQPACKET, so that each read gets one request, as from a client that waits for every reply.
-    listening = socket(AF_UNIX, SOCK_SEQPACKET)
-    listening.bind("")  # the kernel picks a name: unix(7), "Autobind feature"
-    listening.listen()
+    listening = listen_to_nobody(SOCK_SEQPACKET)
     acceptor = Acceptor([listening])
     handler = Handler(
         acceptor=acceptor,
@@ -58,3 +56,11 @@ def warm_up(title: Title, limits: Limits, sources: Sources) -> None:
     acceptor.close()
     listening.close()
     os.close(reports)
+
+
+def listen_to_nobody(kind: int) -> socket:
+    """A socket that only this process knows how to connect to."""
+    listening = socket(AF_UNIX, kind)
+    listening.bind("")  # the kernel picks a name: unix(7), "Autobind feature"
+    listening.listen()
+    return listening

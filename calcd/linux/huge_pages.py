@@ -21,7 +21,8 @@ from ctypes import c_int, c_long, c_size_t, c_void_p
 
 from calcd.linux.libc import bare_libc
 
-_PROT_READ, _PROT_EXEC = 1, 4  # mmap(2)
+# mmap(2). On alpha and parisc 0x10 is MAP_ANONYMOUS: the mapping is elsewhere, then, and the text as it was.
+_PROT_READ, _PROT_EXEC = 1, 4
 _MAP_PRIVATE, _MAP_FIXED = 0x02, 0x10
 _MADV_COLLAPSE = 25  # madvise(2), Linux 6.1
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL

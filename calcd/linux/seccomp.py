@@ -6,14 +6,17 @@ calcd.listener.system_calls compiles the filters.
 
 import ctypes
 import errno
-from struct import pack
+from struct import Struct, pack
 
 from calcd.linux.libc import libc
 from calcd.linux.prctl import PR_SET_SECCOMP, bare_prctl
 
 SECCOMP_MODE_FILTER = 2
 FILTER_NOT_TAKEN = "the kernel does not take the seccomp filter: see Errors in seccomp(2)"
-_INSTRUCTION_SIZE = 8  # struct sock_filter
+_INSTRUCTION = Struct("@HBBI")  # struct sock_filter: the code, how far to jump if true and if not, a number
+# The codes for: load a word of struct seccomp_data; jump if that is greater; return.
+_LOAD, _JUMP_IF_GREATER, _RETURN = 0x20, 0x25, 0x06
+_ALLOW = 0x7FFF_0000  # SECCOMP_RET_ALLOW
 
 
 def is_supported() -> bool:
@@ -25,6 +28,12 @@ def is_supported() -> bool:
     return ctypes.get_errno() == errno.EFAULT
 
 
+def up_to(number: int, program: bytes) -> bytes:
+    """The program for the system calls that have no greater number: all others are let through."""
+    pack = _INSTRUCTION.pack
+    return pack(_LOAD, 0, 0, 0) + pack(_JUMP_IF_GREATER, 0, 1, number) + pack(_RETURN, 0, 0, _ALLOW) + program
+
+
 class Filter:
     __slots__ = ("_program", "argument")
 
@@ -33,7 +42,7 @@ class Filter:
         self._program = ctypes.create_string_buffer(program, len(program))
         # struct sock_fprog: the number of instructions, and their address. Public, because
         # calcd.handler.process saves the call of enforce().
-        count, address = len(program) // _INSTRUCTION_SIZE, ctypes.addressof(self._program)
+        count, address = len(program) // _INSTRUCTION.size, ctypes.addressof(self._program)
         self.argument = pack("@HP", count, address) if program else b""
 
     def enforce(self) -> None:

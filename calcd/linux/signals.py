@@ -12,6 +12,7 @@ from __future__ import annotations
 import _signal
 import os
 from _signal import SIG_SETMASK, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGXCPU
+from ctypes import create_string_buffer
 
 from calcd.linux.libc import bare_libc
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1", "SIGXCPU"]
 
-_SET_SIZE = 128  # sigset_t: bytes
+_SET_SIZE = 128  # sigset_t: bytes, of the C library's on every architecture
 
 bare_sigprocmask = bare_libc.sigprocmask
 """Plain sigprocmask(2), for handlers: Python's pthread_sigmask() makes a set of the old mask."""
@@ -45,8 +46,12 @@ class SignalPipe:
 
 
 def set_of(numbers: Iterable[int]) -> bytes:
-    """Returns a sigset_t with these signals: sigsetops(3)."""
-    return sum(1 << (number - 1) for number in numbers).to_bytes(_SET_SIZE, "little")
+    """Returns a sigset_t with these signals: sigsetops(3). The size and the order of its words are the
+    system's."""
+    result = create_string_buffer(_SET_SIZE)
+    for number in numbers:
+        bare_libc.sigaddset(result, number)
+    return result.raw
 
 
 def ignore(numbers: Iterable[int]) -> None:

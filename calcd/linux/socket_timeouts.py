@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from _socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
+from _socket import AF_UNIX, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM, SOL_SOCKET, socket
 from struct import pack
 
 from calcd.linux.libc import check, libc
@@ -19,11 +19,24 @@ _setsockopt = libc.setsockopt
 _setsockopt.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 
 
+def _timeval_format() -> str:
+    """Both numbers of a struct timeval are as large as time_t. On 32-bit systems that is what C was compiled
+    for, and so was the number of the option: SO_RCVTIMEO_OLD or SO_RCVTIMEO_NEW (Linux 5.1). The system
+    itself says which."""
+    unused = socket(AF_UNIX, SOCK_STREAM)
+    size = len(unused.getsockopt(SOL_SOCKET, SO_RCVTIMEO, 16))
+    unused.close()
+    return "=ii" if size == 8 else "=qq"
+
+
+_TIMEVAL = _timeval_format()
+
+
 def timeval(seconds: float) -> bytes:
     """Returns a struct timeval of at least a microsecond. 0 stands for no timeout, as for math.inf."""
     if seconds == math.inf:
-        return pack("@ll", 0, 0)
-    return pack("@ll", *divmod(max(int(seconds * 1e6), 1), 1_000_000))
+        return pack(_TIMEVAL, 0, 0)
+    return pack(_TIMEVAL, *divmod(max(int(seconds * 1e6), 1), 1_000_000))
 
 
 def limit_receive(fd: int, period: bytes) -> None:

@@ -35,12 +35,15 @@ READY = 6  # the listener accepts connections
 ALIVE = 7  # the answer to PING: the listener's loop runs
 TROUBLE = 8  # accept(2) or fork(2) has failed
 LIMIT = 9  # a limit (calcd.listener.admission) is reached, is still reached, or is no longer reached
-UNCONFINED = 10  # there are no seccomp filters; a byte says what is missing
+UNCONFINED = 10  # a seccomp filter is left out; a byte says what is missing for it
 SERVED = 11  # the sum of connections that ended well and had no events of their own (calcd.listener.outbox)
 
 # What is missing for seccomp filters.
 NO_LIBRARY = 1  # libseccomp, or its Python bindings
 NO_KERNEL_SUPPORT = 2
+# Nothing, but they would break handlers, by a system call whose name follows, if it is known.
+BREAKS_HANDLERS = 3  # the handlers' filter: the listener's is in force
+BREAKS_BOTH = 4  # the listener's as well
 
 # A text follows each HEAD. For TROUBLE it is "accept", "fork", or "gone", where accept(2) says that a client
 # has left. For LIMIT it is the source, for COUNT the host.
@@ -81,8 +84,8 @@ def lost(handler: int, wait_status: int) -> bytes:
     return LOST_EVENT.pack(LOST, handler, wait_status)
 
 
-def unconfined(missing: int) -> bytes:
-    return bytes((UNCONFINED, missing))
+def unconfined(missing: int, call: str = "") -> bytes:
+    return bytes((UNCONFINED, missing)) + call.encode()
 
 
 def served(connections: int, requests: int, received: int, sent: int) -> bytes:

@@ -13,18 +13,34 @@
 4.  A call that needs no check of its arguments costs nothing when it is made. So the order of the calls
     does not matter, and the filters are as short as possible.
 5.  An int argument is compared by the lower half of its register. The upper half may hold anything.
+6.  An architecture has some of these calls under another name, and only one of several that are alike.
+    libseccomp leaves out the calls that an architecture lacks (seccomp_rule_add(3)), so the lists are for
+    all.
 
 Only a process that never forks for connections may import this module: the child that
 calcd.listener.filters makes.
 """
 
 import errno
+import mmap
 import signal
 import socket
 import termios
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from seccomp import ALLOW, ERRNO, KILL_PROCESS, MASKED_EQ, Arg, Attr, SyscallFilter, set_api
+from seccomp import (
+    ALLOW,
+    ERRNO,
+    KILL_PROCESS,
+    MASKED_EQ,
+    Arch,
+    Arg,
+    Attr,
+    SyscallFilter,
+    resolve_syscall,
+    set_api,
+)
 
 from calcd.linux.prctl import PR_SET_PDEATHSIG, PR_SET_SECCOMP
 from calcd.linux.refusal import SO_BINDTOIFINDEX
@@ -40,10 +56,10 @@ def _is_without(argument: int, bit: int) -> Arg:
     return Arg(argument, MASKED_EQ, bit, 0)
 
 
-_PROT_EXEC = 4  # mmap(2)
+_SHUTDOWN, _SETSOCKOPT = 13, 14  # socketcall(2), linux/net.h
+_FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_PRIVATE = 0, 1, 128  # futex(2)
 _FORK = signal.SIGCHLD | 0x0100_0000 | 0x0020_0000  # and CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID: glibc's
 
-# If an architecture lacks one of these calls, another one in the list replaces it.
 HANDLER: tuple[Call, ...] = (
     ("read",),  # requests
     ("write",),  # replies, the report to the listener, the traceback of a defect
@@ -57,15 +73,36 @@ HANDLER: tuple[Call, ...] = (
     # The first half of an orderly close. The other direction would close a listening socket for all
     # processes, for good.
     ("shutdown", _is(1, socket.SHUT_WR)),
+    # Both, where the C library has one call for everything about a socket, as on i386 and s390x. Its
+    # arguments are in memory, where no filter sees them: any option, and either direction.
+    ("socketcall", _is(0, _SETSOCKOPT)),
+    ("socketcall", _is(0, _SHUTDOWN)),
     ("close",),  # the second half of an orderly close
-    ("mmap", _is_without(2, _PROT_EXEC)),  # memory that never holds code
+    ("mmap", _is_without(2, mmap.PROT_EXEC)),  # memory that never holds code
+    ("mmap2", _is_without(2, mmap.PROT_EXEC)),  # likewise on 32-bit systems
     ("mremap",),  # memory that grows
     ("munmap",),
     ("brk",),
     ("clock_gettime",),  # where vdso(7) cannot read the clock without the kernel
+    ("clock_gettime64",),  # likewise on 32-bit systems
     ("rt_sigreturn",),  # the end of a signal handler
+    ("sigreturn",),  # likewise on i386 and arm
     ("getpid",),  # for the report
     ("exit_group",),
+    # What calcd does not need, and memory allocators do that may have been preloaded: mimalloc, jemalloc,
+    # tcmalloc. None of it reaches further than the process itself.
+    ("mprotect", _is_without(2, mmap.PROT_EXEC)),  # memory is reserved first, and opened up when it is used
+    # Memory is given back, or is to come in huge pages: not what tests failing memory (MADV_HWPOISON), nor
+    # what reaches a file (MADV_REMOVE).
+    ("madvise", _is(2, mmap.MADV_DONTNEED)),
+    ("madvise", _is(2, mmap.MADV_FREE)),
+    ("madvise", _is(2, mmap.MADV_HUGEPAGE)),
+    ("madvise", _is(2, mmap.MADV_NOHUGEPAGE)),
+    # Locks. Other operations of futex(2) have had defects, and nothing here has a use for them.
+    ("futex", _is(1, _FUTEX_WAIT | _FUTEX_PRIVATE)),
+    ("futex", _is(1, _FUTEX_WAKE | _FUTEX_PRIVATE)),
+    ("sched_yield",),
+    # Not rt_sigprocmask, which libfaketimeMT makes: it keeps away SIGXCPU, the end of HandlerCpuTime=.
 )
 # The calls of a handler that serves one connection after another.
 REUSED_HANDLER: tuple[Call, ...] = (
@@ -74,9 +111,11 @@ REUSED_HANDLER: tuple[Call, ...] = (
     ("epoll_wait",),
     ("epoll_pwait",),  # which glibc calls on arm64
     ("rt_sigtimedwait",),  # the listener's answer to an admission request
+    ("rt_sigtimedwait_time64",),  # likewise on 32-bit systems
     ("getppid",),  # whether the listener is alive and will answer
     ("setitimer",),  # the lifetime of a connection
     ("clock_nanosleep",),  # a pause when the system lacks what accept(2) needs
+    ("clock_nanosleep_time64",),  # likewise on 32-bit systems
 )
 LISTENER: tuple[Call, ...] = (
     *REUSED_HANDLER,
@@ -92,25 +131,57 @@ LISTENER: tuple[Call, ...] = (
     ("ioctl", _is(1, termios.FIONBIO)),  # makes sockets non-blocking
     ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, SO_BINDTOIFINDEX)),  # makes sockets refuse connections
     ("recvfrom",),  # the supervisor's commands
+    ("recv",),  # likewise on 32-bit systems
     ("sendto",),  # events to the supervisor
+    ("send",),  # likewise on 32-bit systems
     ("rt_sigaction",),  # in the child of a fork, for its lifetime; in the interpreter, when it ends
 )
 
 
-def compile_listener(file: BinaryIO) -> None:
-    _compile(LISTENER, ERRNO(errno.EPERM), file)
+# Where mmap(2) takes its arguments as a struct in memory, which no filter sees: memory can become code. i386
+# has mmap2 beside such a call.
+_S390 = (Arch.S390, Arch.S390X)
+_NATIVE = int(Arch())
 
 
-def compile_handler(file: BinaryIO, is_reused: bool) -> None:
-    _compile(REUSED_HANDLER if is_reused else HANDLER, KILL_PROCESS, file)
+def compile_listener(file: BinaryIO, architecture: int = _NATIVE) -> None:
+    _compile(LISTENER, ERRNO(errno.EPERM), file, architecture)
 
 
-def _compile(allowed: tuple[Call, ...], otherwise: int, file: BinaryIO) -> None:
-    # Says that the kernel can kill a process for a call (Linux 4.14). To find that out, libseccomp would
-    # use seccomp(2), which systemd 252 does not include in the calls of a service.
+def compile_handler(file: BinaryIO, is_reused: bool, architecture: int = _NATIVE) -> None:
+    _compile(REUSED_HANDLER if is_reused else HANDLER, KILL_PROCESS, file, architecture)
+
+
+def calls(allowed: tuple[Call, ...], architecture: int) -> Iterator[Call]:
+    """Those that are for this architecture, with what its own are looked at for."""
+    for name, *arguments in allowed:
+        if name == "mmap" and architecture == Arch.X86:
+            continue  # old_mmap, which the C library does not make: linux/syscalls.h
+        if architecture in _S390 and name in ("mmap", "mmap2"):
+            yield (name,)
+        elif architecture in _S390 and name == "clone":
+            yield name, _is(1, _FORK)  # its first two arguments change places: clone(2)
+        else:
+            yield name, *arguments
+
+
+def name_of(number: int) -> str:
+    """A system call's; empty for a number that is none."""
+    try:
+        return str(resolve_syscall(_NATIVE, number), "ascii")
+    except ValueError:
+        return ""
+
+
+def _compile(allowed: tuple[Call, ...], otherwise: int, file: BinaryIO, architecture: int) -> None:
+    # The kernel can kill a process for a call (Linux 4.14). libseccomp would ask it by seccomp(2), which
+    # systemd 252 does not count among the calls of a service.
     set_api(3)
     result = SyscallFilter(otherwise)
-    result.set_attr(Attr.ACT_BADARCH, KILL_PROCESS)  # the calls of 32-bit programs
-    for name, *arguments in allowed:
+    if architecture != _NATIVE:  # in a test
+        result.remove_arch(_NATIVE)
+        result.add_arch(architecture)
+    result.set_attr(Attr.ACT_BADARCH, KILL_PROCESS)  # 32-bit programs' calls
+    for name, *arguments in calls(allowed, architecture):
         result.add_rule(ALLOW, name, *arguments)
     result.export_bpf(file)

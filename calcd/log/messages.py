@@ -53,6 +53,22 @@ UNCONFINED = Message(
     "the unit gives.",
     remedy="To have the filters: {remedy}. Then reload calcd, and look whether this line comes again.",
 )
+LESS_CONFINED = Message(
+    "d2b4dd076fc44da5a67476861a0f5476",
+    syslog.LOG_WARNING,
+    "handlers are not killed for system calls that are no part of their work, which fail instead: they would "
+    "die of one that is not on their list: {call}. Most likely a library makes it that is in "
+    "/etc/ld.so.preload: without it, handlers have their filter again",
+    subject="calcd's handlers serve without a seccomp filter of their own",
+    meaning="The filter that has the kernel kill a handler which does more than read, compute, write and "
+    "exit is not in force: when calcd tried it, it killed a handler at its ordinary work, for this system "
+    "call: {call}. The listener's filter holds for handlers as well, and has what is not on its longer list "
+    "fail. Everything else works.",
+    remedy="See which library makes the call, most likely one that /etc/ld.so.preload names for all "
+    "programs: an allocator, a tracer, or one that changes the time. Take it out, restart calcd, and look "
+    "whether this line comes again. If there is none, please report it: calcd or a library of the system has "
+    "changed.",
+)
 STOPPING = Message(
     "2a6d88870dfb4804a0732a2c08413232",
     syslog.LOG_NOTICE,
@@ -176,16 +192,19 @@ HANDLER_STOPPED = Message(
     "8d78b6512bd246b9b604e6767d58fff0",
     syslog.LOG_ERR,
     "connection {session} from {peer} ended after {duration} s: its handler {handler} died: {ending}: it "
-    "tried a system call that no handler may make, as one does that was taken over or has a defect. Please "
-    "report it as SECURITY.md says, with the kernel's line that names the call, if there is one: "
-    "journalctl -k -g sig=31, or ausearch -m SECCOMP",
+    "tried a system call that no handler may make, as one does that runs a preloaded library "
+    "(/etc/ld.so.preload), has a defect, or was taken over. If it is not the first of these, please report "
+    "it as SECURITY.md says, with the kernel's line that names the call, if there is one: journalctl -k -g "
+    "sig=31, or ausearch -m SECCOMP",
     subject="A connection's process was killed for what it tried to do",
-    meaning="Handler {handler}, which served {peer}, tried a system call that no handler may make, and the "
-    "kernel killed it before the call was made ({ending}). Either somebody has found a defect and tries to "
-    "use it, or calcd or a library has changed and needs a system call that is not on calcd's list.",
-    remedy="Please report it as SECURITY.md says, with this line and the kernel's that names the call, if "
-    'there is one: "journalctl -k -g sig=31", or "ausearch -m SECCOMP". If it is an attack, it came from '
-    "{peer}.",
+    meaning="Handler {handler}, which served {peer}, tried something that is no part of its work, and the "
+    "kernel killed it ({ending}) before anything came of it. A library may be the cause that is preloaded, "
+    "or was upgraded: at its start calcd tries what an ordinary connection takes, and not all that can "
+    "happen. Or somebody has found a defect, and tries to use it.",
+    remedy="See whether /etc/ld.so.preload names a library, and whether this line comes again without it. If "
+    "there is none, please report it as SECURITY.md says, with this line and the kernel's that names the "
+    'call, if there is one: "journalctl -k -g sig=31", or "ausearch -m SECCOMP". If it is an attack, it came '
+    "from {peer}.",
 )
 REPORT_LOST = Message(
     "59b92c047d54430e8d30f5f94bdcc3e2",

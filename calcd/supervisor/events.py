@@ -72,6 +72,7 @@ class Limit(NamedTuple):
 
 class Unconfined(NamedTuple):
     missing: int
+    call: str  # a system call's name, or empty
 
 
 Event = Ready | Alive | Accepted | Ended | Served | Died | Lost | Trouble | Limit | Unconfined
@@ -99,8 +100,8 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
         _, which, is_over, affected = packets.LIMIT_HEAD.unpack_from(event)
         return Limit(which, is_over, affected, event[packets.LIMIT_HEAD.size :].decode())
     if kind == packets.UNCONFINED:
-        (missing,) = event[1:]
-        return Unconfined(missing)
+        _, missing, *name = event
+        return Unconfined(missing, bytes(name).decode())
     if kind == packets.READY:
         return Ready()
     if kind == packets.ALIVE:

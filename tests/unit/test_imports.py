@@ -115,6 +115,7 @@ NOT_IN_A_FORK = {
     "calcd.protocol.classic",
     "calcd.protocol.foreign",
     "calcd.listener.system_calls",
+    "calcd.handler.rehearsal",
     "calcd.linux.capabilities",
 }
 

@@ -53,6 +53,7 @@ class ListenerProcess:
             "has_successor": int(sockets.are_passed),
             "drain_time": settings.drain_time,
             "sums_up": int(settings.log_connections != LogConnections.ALL),
+            "hears_of_calls": 1,  # Unconfined with one
             "exempt": ",".join(map(str, settings.exempt_sources)),
             **{name: getattr(settings, name) for name in Limits.NAMES},
         }

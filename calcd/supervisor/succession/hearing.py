@@ -41,6 +41,10 @@ _MISSING = {
         "the kernel takes no seccomp filters",
         "use a kernel with CONFIG_SECCOMP_FILTER, and a container that allows them",
     ),
+    packets.BREAKS_BOTH: (
+        "handlers do not work without a system call that is not on their lists: {call}",
+        "leave out what makes it, most likely a library in /etc/ld.so.preload",
+    ),
 }
 
 
@@ -66,7 +70,7 @@ class Hearing:
         self._status = status
         self._log = log
         self._ready = ready
-        self._missing = 0  # what is missing for the seccomp filters, as it was logged last
+        self._unconfined: Unconfined | None = None  # what was logged last of the seccomp filters
 
     def watch(self, listener: ListenerProcess) -> None:
         self._loop.watch(listener.fileno(), partial(self._take_now_and_then, listener))
@@ -111,8 +115,8 @@ class Hearing:
                 self._ready(listener)
             case Alive():
                 listener.unanswered = 0
-            case Unconfined(missing):
-                self._log_unconfined(missing)
+            case Unconfined():
+                self._log_unconfined(event)
             case Trouble(error, times, "gone"):
                 self._log.write(messages.CLIENTS_GONE, error=os.strerror(error), times=times)
             case Trouble(error, times, call):
@@ -121,11 +125,16 @@ class Hearing:
                     messages.TROUBLE, call=call, error=os.strerror(error), times=times, remedy=remedy
                 )
 
-    def _log_unconfined(self, missing: int) -> None:
-        if missing != self._missing:
-            self._missing = missing
-            what, remedy = _MISSING[missing]
-            self._log.write(messages.UNCONFINED, missing=what, remedy=remedy)
+    def _log_unconfined(self, event: Unconfined) -> None:
+        if event == self._unconfined:
+            return
+        self._unconfined = event
+        call = event.call or "not known"
+        if event.missing == packets.BREAKS_HANDLERS:
+            self._log.write(messages.LESS_CONFINED, call=call)
+        else:
+            what, remedy = _MISSING[event.missing]
+            self._log.write(messages.UNCONFINED, missing=what.format(call=call), remedy=remedy)
 
     def _take_event_of_handler(self, listener: ListenerProcess, event: Event) -> None:
         match event:
