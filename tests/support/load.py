@@ -1,6 +1,6 @@
 """Many clients at once, as a program: each connects, adds, checks, quits, waits for the end, closes.
 
-    load.py [--clients N] [--connections N] [--server HOST:PORT]
+    load.py [--clients N] [--connections N] [--server HOST:PORT|unix:/PATH]
 
 Without --connections it goes on until the end of file on standard input. It prints "under way" once an
 answer has come, and at the end a JSON object that counts what became of the connections. Plain sockets
@@ -20,11 +20,25 @@ TIMEOUT = 30.0  # seconds; nothing that works takes as long
 ADD, QUIT = 0, 4
 
 
-def converse(server: tuple[str, int]) -> str:
+def connect(server: str) -> socket.socket:
+    if server.startswith("unix:"):
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.settimeout(TIMEOUT)
+            connection.connect(server.removeprefix("unix:"))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+    host, _, port = server.rpartition(":")
+    return socket.create_connection((host, int(port)), TIMEOUT)
+
+
+def converse(server: str) -> str:
     """One connection; returns what became of it."""
     a, b = random.randrange(1 << 30), random.randrange(1 << 30)
     try:
-        with socket.create_connection(server, TIMEOUT) as connection:
+        with connect(server) as connection:
             connection.sendall(struct.pack("<iii", ADD, a, b))
             reply = connection.recv(4, socket.MSG_WAITALL)
             if len(reply) < 4:
@@ -33,7 +47,7 @@ def converse(server: tuple[str, int]) -> str:
                 return "wrong"
             connection.sendall(struct.pack("<iii", QUIT, 0, 0))
             return "ok" if connection.recv(1) == b"" else "wrong"
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, FileNotFoundError):
         return "refused"
     except (ConnectionResetError, BrokenPipeError):
         return "reset"
@@ -42,7 +56,7 @@ def converse(server: tuple[str, int]) -> str:
 
 
 class Load:
-    def __init__(self, server: tuple[str, int], connections: int | None) -> None:
+    def __init__(self, server: str, connections: int | None) -> None:
         self._server = server
         self._left = connections
         self._lock = threading.Lock()
@@ -71,8 +85,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int)
     parser.add_argument("--server", default="127.0.0.1:7070")
     options = parser.parse_args()
-    host, _, port = options.server.rpartition(":")
-    load = Load((host, int(port)), options.connections)
+    load = Load(options.server, options.connections)
     clients = [threading.Thread(target=load.client) for _ in range(options.clients)]
     for client in clients:
         client.start()
