@@ -90,3 +90,31 @@ def test_a_journald_whose_sockets_are_made_anew_gets_every_line(service: Service
     assert service.answer() == "5"
     wait_for(lambda: count(service, "ended after") == 2, "both connections in the journal")
     assert count(service, "messages lost: ") == 0
+
+
+@pytest.mark.parametrize("target", ["journal", "syslog", "stderr"])
+def test_a_log_namespace_gets_every_line_by_the_drop_in_of_the_documents(
+    service: Service, target: str
+) -> None:
+    service.use_example("calcd.service.d/log-namespace.conf")
+    service.configure(f"[calcd]\nLogTarget={target}\n")
+    service.start()
+    assert service.answer() == "5"
+    own = f"--namespace=calcd _PID={service.pid(SUPERVISOR)}"
+
+    def begun() -> list[str]:
+        return [" ".join(entry["MESSAGE"].split()[:2]) for entry in service.machine.journal(own)]
+
+    wait_for(lambda: begun()[-2:] == ["connection 1"] * 2, "both lines of the connection in the namespace")
+    assert begun()[-3].startswith("calcd ")
+    assert count(service, "connection 1") == 0
+
+
+def test_the_drop_in_for_a_log_namespace_is_the_unit_without_the_journals_folder(service: Service) -> None:
+    def mounts() -> set[str]:
+        return set(service.show("BindReadOnlyPaths").split())
+
+    before = mounts()
+    service.use_example("calcd.service.d/log-namespace.conf")
+    assert before - mounts() == {"/run/systemd/journal:/run/systemd/journal:rbind"}
+    assert mounts() < before
