@@ -42,6 +42,28 @@ def test_the_folder_of_the_sockets_goes_with_the_unit_and_the_service_with_both(
     assert service.machine.run("ls -d /run/calcd", check=False).stdout == ""
 
 
+def test_both_lines_for_every_address_go_together_and_the_second_is_for_ipv6_alone(service: Service) -> None:
+    service.use_example("calcd.socket.d/every-address.conf")
+    service.start()
+    for address in ("127.0.0.1", "[::1]"):
+        assert service.machine.output(f"calc-client --server {address}:7070 add 2 3") == "5"
+    service.extend_unit("calcd.socket", "[Socket]\nListenStream=\nListenStream=7070\n")
+    service.machine.run("systemctl restart calcd.socket")
+    assert service.machine.output("calc-client --server [::1]:7070 add 2 3") == "5"
+    refused = service.machine.run("calc-client --server 127.0.0.1:7070 add 2 3", check=False)
+    assert "Connection refused" in refused.stderr
+
+
+def test_an_address_that_comes_later_is_listened_at_from_the_start(service: Service) -> None:
+    service.use_example("calcd.socket.d/later-address.conf")
+    service.machine.run("systemctl start calcd.socket")
+    service.machine.run("ip address add 192.0.2.1/32 dev lo")
+    try:
+        assert service.machine.output("calc-client --server 192.0.2.1:7070 add 2 3") == "5"
+    finally:
+        service.machine.run("ip address del 192.0.2.1/32 dev lo")
+
+
 def test_however_often_the_socket_is_restarted_the_port_is_open(service: Service) -> None:
     for _ in range(10):
         service.machine.run("systemctl restart calcd.socket")
