@@ -1,6 +1,7 @@
 """calcd as a service: how it starts, what it says of itself, how it reloads and stops."""
 
 import re
+from typing import Any
 
 import pytest
 from support.processes import wait_for
@@ -112,12 +113,33 @@ def test_a_bad_configuration_fails_the_start_and_says_why(service: Service) -> N
 
 def test_clients_wait_while_the_configuration_is_bad_and_are_served_once_it_is_good(service: Service) -> None:
     service.expected = [*FAILED_START]
+    service.extend_unit("calcd.service", "[Service]\nRestartSec=100ms\n")
     service.configure("[calcd]\nDrainTime=soon\n")
     service.machine.run("systemctl start calcd.socket")
     waiting = service.machine.spawn("calc-client --timeout 60 add 2 3")
     wait_for(lambda: int(service.show("NRestarts")) >= 5, "five attempts to start")
     assert service.machine.show("calcd.socket", "ActiveState") == "active"
     service.configure("[calcd]\nDrainTime=10s\n")
+    assert waiting.finish() == "5\n"
+
+
+def test_a_bad_configuration_is_a_few_lines_every_few_seconds_until_it_is_good(service: Service) -> None:
+    service.expected = [*FAILED_START]
+    service.configure("[calcd]\nDrainTime=soon\n")
+    service.machine.run("systemctl start calcd.socket")
+    waiting = service.machine.spawn("calc-client --timeout 60 add 2 3")
+
+    def attempts() -> list[dict[str, Any]]:
+        return service.journal("--identifier=calcd")
+
+    wait_for(lambda: len(attempts()) >= 2, "a second attempt")
+    service.configure("[calcd]\nDrainTime=10s\n")
+    first, second = attempts()[:2]
+    for attempt in (first, second):
+        assert "test.conf:2: DrainTime: 'soon' is not" in attempt["MESSAGE"]
+    assert (int(second["__MONOTONIC_TIMESTAMP"]) - int(first["__MONOTONIC_TIMESTAMP"])) / 1e6 > 3
+    cursors = [entry["__CURSOR"] for entry in service.journal()]
+    assert cursors.index(second["__CURSOR"]) - cursors.index(first["__CURSOR"]) <= 7
     assert waiting.finish() == "5\n"
 
 
