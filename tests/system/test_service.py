@@ -180,6 +180,25 @@ def test_stop_leaves_nothing_behind(service: Service) -> None:
     assert len(service.logged(messages.STOPPED)) == 1
 
 
+def test_a_stop_kills_what_is_left_after_its_time(service: Service) -> None:
+    service.expected = [
+        r"calcd.service: State 'stop-sigterm' timed out. Killing.",
+        r"calcd.service: Killing process \d+ \(.*\) with signal SIGKILL.",
+        *MAIN_DIED,
+        r"calcd.service: Failed with result 'timeout'.",
+    ]
+    service.extend_unit("calcd.service", "[Service]\nTimeoutStopSec=500ms\n")
+    service.configure("[calcd]\nDrainTime=1min\n")
+    service.start()
+    talk = service.machine.spawn("exec 3<>/dev/tcp/127.0.0.1/7070; echo connected; cat <&3")
+    assert talk.read_line() == "connected\n"
+    wait_for(lambda: service.processes(HANDLER), "a handler")
+    service.machine.run(f"kill -STOP {service.pid(HANDLER)}; systemctl stop calcd.socket calcd.service")
+    assert service.show("Result") == "timeout"
+    assert service.machine.run("pgrep -u calcd", check=False).stdout == ""
+    talk.abandon()
+
+
 def test_the_watchdog_replaces_a_service_that_hangs(service: Service) -> None:
     service.expected = [r"calcd.service: Watchdog timeout .*", *MAIN_DIED]
     service.extend_unit("calcd.service", "[Service]\nWatchdogSec=1s\n")

@@ -118,3 +118,12 @@ def test_the_drop_in_for_a_log_namespace_is_the_unit_without_the_journals_folder
     service.use_example("calcd.service.d/log-namespace.conf")
     assert before - mounts() == {"/run/systemd/journal:/run/systemd/journal:rbind"}
     assert mounts() < before
+
+
+def test_no_limit_drops_lines_that_come_fast(service: Service) -> None:
+    """More than the 37,500 in half a minute that are journald's limit where the disk has room."""
+    service.extend_unit("calcd.service", "[Service]\nExecStartPre=/usr/bin/seq 40000\n")
+    service.start()
+    service.machine.wait_for(
+        "journalctl --sync; [ $(journalctl --unit=calcd --identifier=seq --output=cat | wc -l) = 40000 ]"
+    )
