@@ -16,6 +16,7 @@ def test_a_unix_socket_of_the_unit_outlives_the_service_and_refuses_nobody(servi
     service.expected = [*MAIN_DIED]
     service.use_example("calcd.socket.d/unix-socket.conf")
     service.extend_unit("calcd.socket", "[Socket]\nSocketGroup=adm\nSocketMode=0660\n")
+    service.extend_unit("calcd.service", "[Service]\nRestartSec=100ms\n")
     service.machine.run("systemctl start calcd.socket")
     at_first = service.machine.output(OWNERS)
     load = service.load(UNIX)
