@@ -17,6 +17,7 @@ DOC = $(DATADIR)/doc/calcd
 DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/faults.md docs/performance.md \
        docs/security.md \
        $(wildcard docs/*.svg docs/benchmarks/*)
+EXAMPLES = $(wildcard packaging/examples/*/*)
 MAN = $(DATADIR)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
 MANUALS = $(patsubst packaging/man/%.in,%,$(wildcard packaging/man/*.in))
@@ -92,6 +93,7 @@ install-files:
 	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
 	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
 	for file in $(DOCS); do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file || exit; done
+	for file in $(EXAMPLES); do install -D -m 644 $$file $(DESTDIR)$(DOC)/$${file#packaging/} || exit; done
 	$(GENERATE)
 	for manual in $(MANUALS); do \
 	    install -D -m 644 -t $(DESTDIR)$(MAN)/man$${manual##*.} $(GENERATED)/man/$$manual || exit; done
@@ -115,7 +117,8 @@ install: install-programs install-files
 uninstall:
 	@! $(LIVE) || [ ! -e $(UNITS)/calcd.service ] || systemctl --quiet disable --now calcd.service calcd.socket
 	@! $(HERE) || ! getent passwd calcd | grep -q ':Network calculator:' || userdel calcd
-	@! $(HERE) || rm -rf --one-file-system /run/calcd-root  # systemd leaves empty mount points in it
+	@# A calcd that was started by hand leaves the one, and systemd empty mount points in the other.
+	@! $(HERE) || rm -rf --one-file-system /run/calcd /run/calcd-root
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd $(DESTDIR)$(DOC)
 	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
 	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket

@@ -7,7 +7,7 @@ import pytest
 from package.workshop import BARE, INSTALL, Package, machine_options
 from support.readme import blocks
 from system.machine import Machine
-from system.traces import USERS, listing
+from system.traces import BY_HAND, USERS, listing
 
 LISTING = listing("/exchange", "/var/lib/dpkg", "/var/lib/apt", "/var/cache")
 ENABLED = "find /etc/systemd/system /var/lib/systemd/deb-systemd-* -name '*calcd*'"
@@ -93,8 +93,11 @@ def test_purge_leaves_nothing_but_the_user(tester: Machine, package: Package) ->
     files, users = tester.output(LISTING), tester.output(USERS)
     tester.run(f"{INSTALL} {package.deb}; calc-client add 2 3; calcd --version")
     tester.run("mkdir /etc/calcd/calcd.conf.d; echo '[calcd]' >/etc/calcd/calcd.conf.d/local.conf")
-    tester.run("systemctl restart calcd; apt-get -y purge calcd")
+    tester.run("systemctl restart calcd")
+    tester.run(BY_HAND)
+    tester.run("apt-get -y purge calcd")
     assert tester.output(LISTING).splitlines() == files.splitlines()
+    assert tester.output("find /run -xdev -name 'calcd*'") == ""
     assert tester.output(ENABLED) == ""
     left = set(tester.output(USERS).splitlines()) - set(users.splitlines())
     assert left

@@ -13,14 +13,15 @@ def test_upgrades_under_load_refuse_and_reset_nobody_and_bring_the_new_code(
 ) -> None:
     tester.run(f"{INSTALL} {older}")
     service = Service(tester)
+    service.use_example("calcd.socket.d/unix-socket.conf")
     service.start()
     opened = tester.show("calcd.socket", "ActiveEnterTimestampMonotonic")
-    load = service.load()
+    loads = service.load(), service.load("unix:/run/calcd/calcd.sock")
     for options in ("", "--reinstall", "--reinstall"):
         tester.run(f"{INSTALL} {options} {package.deb}")
         service.wait_for_another_connection()
-    outcomes = load.finish()
-    assert set(outcomes) == {"ok"}
+    for load in loads:
+        assert set(load.finish()) == {"ok"}
     assert tester.show("calcd.socket", "ActiveEnterTimestampMonotonic") == opened
     versions = [entry["MESSAGE"].split()[1] for entry in service.logged(messages.STARTED)]
     assert versions == ["0.0.1", __version__, __version__, __version__]

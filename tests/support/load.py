@@ -23,8 +23,12 @@ ADD, QUIT = 0, 4
 def connect(server: str) -> socket.socket:
     if server.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(TIMEOUT)
-        connection.connect(server.removeprefix("unix:"))
+        try:
+            connection.settimeout(TIMEOUT)
+            connection.connect(server.removeprefix("unix:"))
+        except OSError:
+            connection.close()
+            raise
         return connection
     host, _, port = server.rpartition(":")
     return socket.create_connection((host.strip("[]"), int(port)), TIMEOUT)

@@ -65,6 +65,14 @@ class Service:
         folder = f"/etc/systemd/system/{unit}.d"
         self.machine.run(f"mkdir -p {folder}; cat >{folder}/test.conf; systemctl daemon-reload", stdin=text)
 
+    def use_example(self, name: str) -> None:
+        """Adds a drop-in of the documents to the unit whose folder it is in there."""
+        examples, units = "/usr/share/doc/calcd/examples", "/etc/systemd/system"
+        self.machine.run(
+            f"mkdir -p {units}/{name.partition('/')[0]}; cp {examples}/{name} {units}/{name}; "
+            "systemctl daemon-reload"
+        )
+
     def answer(self) -> str:
         """What calc-client gets from it for 2 + 3."""
         return self.machine.output("calc-client add 2 3")
@@ -105,9 +113,9 @@ class Service:
         """The lines of one kind that `journalctl -u calcd` shows of this test."""
         return self.journal(f"MESSAGE_ID={message.id}")
 
-    def load(self) -> "Load":
+    def load(self, server: str = "127.0.0.1:7070") -> "Load":
         """Clients that come and go until they are told to stop; returns once one was answered."""
-        return Load(self.machine.spawn(_LOAD))
+        return Load(self.machine.spawn(f"{_LOAD} --server {server}"))
 
     def connect(self, connections: int) -> dict[str, int]:
         """Makes a number of connections as fast as they go; returns what became of them."""

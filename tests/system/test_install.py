@@ -4,7 +4,7 @@ import re
 
 import pytest
 from system.machine import COPY, COPY_TREE, Machine
-from system.traces import USERS, listing
+from system.traces import BY_HAND, USERS, listing
 
 LISTING = listing()
 # What the shells find by themselves, wherever it was installed.
@@ -40,9 +40,11 @@ def test_uninstall_leaves_nothing_of_what_install_and_use_put_there(
     assert machine.output(f"zsh -fc '{ZSH_COMPLETIONS}'").split() == ["_calcd", "_calc-client"]
     assert machine.output(BASH_COMPLETIONS).count("complete -F _calc") == 2
     assert "calcd has started" in machine.output("journalctl -x -u calcd --no-pager")
+    machine.run(BY_HAND)
     machine.run(f"{make} uninstall")
     assert machine.run("journalctl --list-catalog | grep calcd", check=False).stdout == ""
     assert machine.run("pgrep -a calcd", check=False).stdout == ""
+    assert machine.output("find /run -xdev -name 'calcd*'") == ""
     after = machine.output(f"{LISTING}; {USERS}").splitlines()
     assert set(after) ^ set(before) == set()
 

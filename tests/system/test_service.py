@@ -1,6 +1,7 @@
 """calcd as a service: how it starts, what it says of itself, how it reloads and stops."""
 
 import re
+from typing import Any
 
 import pytest
 from support.processes import wait_for
@@ -112,12 +113,33 @@ def test_a_bad_configuration_fails_the_start_and_says_why(service: Service) -> N
 
 def test_clients_wait_while_the_configuration_is_bad_and_are_served_once_it_is_good(service: Service) -> None:
     service.expected = [*FAILED_START]
+    service.extend_unit("calcd.service", "[Service]\nRestartSec=100ms\n")
     service.configure("[calcd]\nDrainTime=soon\n")
     service.machine.run("systemctl start calcd.socket")
     waiting = service.machine.spawn("calc-client --timeout 60 add 2 3")
     wait_for(lambda: int(service.show("NRestarts")) >= 5, "five attempts to start")
     assert service.machine.show("calcd.socket", "ActiveState") == "active"
     service.configure("[calcd]\nDrainTime=10s\n")
+    assert waiting.finish() == "5\n"
+
+
+def test_a_bad_configuration_is_a_few_lines_every_few_seconds_until_it_is_good(service: Service) -> None:
+    service.expected = [*FAILED_START]
+    service.configure("[calcd]\nDrainTime=soon\n")
+    service.machine.run("systemctl start calcd.socket")
+    waiting = service.machine.spawn("calc-client --timeout 60 add 2 3")
+
+    def attempts() -> list[dict[str, Any]]:
+        return service.journal("--identifier=calcd")
+
+    wait_for(lambda: len(attempts()) >= 2, "a second attempt")
+    service.configure("[calcd]\nDrainTime=10s\n")
+    first, second = attempts()[:2]
+    for attempt in (first, second):
+        assert "test.conf:2: DrainTime: 'soon' is not" in attempt["MESSAGE"]
+    assert (int(second["__MONOTONIC_TIMESTAMP"]) - int(first["__MONOTONIC_TIMESTAMP"])) / 1e6 > 3
+    cursors = [entry["__CURSOR"] for entry in service.journal()]
+    assert cursors.index(second["__CURSOR"]) - cursors.index(first["__CURSOR"]) <= 7
     assert waiting.finish() == "5\n"
 
 
@@ -156,6 +178,25 @@ def test_stop_leaves_nothing_behind(service: Service) -> None:
     assert service.machine.run("ls -d /run/calcd", check=False).stdout == ""
     assert service.machine.output("ss -Hltn sport = :7070") == ""
     assert len(service.logged(messages.STOPPED)) == 1
+
+
+def test_a_stop_kills_what_is_left_after_its_time(service: Service) -> None:
+    service.expected = [
+        r"calcd.service: State 'stop-sigterm' timed out. Killing.",
+        r"calcd.service: Killing process \d+ \(.*\) with signal SIGKILL.",
+        *MAIN_DIED,
+        r"calcd.service: Failed with result 'timeout'.",
+    ]
+    service.extend_unit("calcd.service", "[Service]\nTimeoutStopSec=500ms\n")
+    service.configure("[calcd]\nDrainTime=1min\n")
+    service.start()
+    talk = service.machine.spawn("exec 3<>/dev/tcp/127.0.0.1/7070; echo connected; cat <&3")
+    assert talk.read_line() == "connected\n"
+    wait_for(lambda: service.processes(HANDLER), "a handler")
+    service.machine.run(f"kill -STOP {service.pid(HANDLER)}; systemctl stop calcd.socket calcd.service")
+    assert service.show("Result") == "timeout"
+    assert service.machine.run("pgrep -u calcd", check=False).stdout == ""
+    talk.abandon()
 
 
 def test_the_watchdog_replaces_a_service_that_hangs(service: Service) -> None:

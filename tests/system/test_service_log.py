@@ -105,3 +105,40 @@ def test_what_the_unit_directs_to_a_file_arrives_there(service: Service) -> None
     assert not [
         entry for entry in service.journal("--identifier=calcd") if "connection 1" in entry["MESSAGE"]
     ]
+
+
+@pytest.mark.parametrize("target", ["journal", "syslog", "stderr"])
+def test_a_log_namespace_gets_every_line_by_the_drop_in_of_the_documents(
+    service: Service, target: str
+) -> None:
+    service.use_example("calcd.service.d/log-namespace.conf")
+    service.configure(f"[calcd]\nLogTarget={target}\n")
+    service.start()
+    assert service.answer() == "5"
+    own = f"--namespace=calcd _PID={service.pid(SUPERVISOR)}"
+
+    def begun() -> list[str]:
+        return [" ".join(entry["MESSAGE"].split()[:2]) for entry in service.machine.journal(own)]
+
+    wait_for(lambda: begun()[-2:] == ["connection 1"] * 2, "both lines of the connection in the namespace")
+    assert begun()[-3].startswith("calcd ")
+    assert count(service, "connection 1") == 0
+
+
+def test_the_drop_in_for_a_log_namespace_is_the_unit_without_the_journals_folder(service: Service) -> None:
+    def mounts() -> set[str]:
+        return set(service.show("BindReadOnlyPaths").split())
+
+    before = mounts()
+    service.use_example("calcd.service.d/log-namespace.conf")
+    assert before - mounts() == {"/run/systemd/journal:/run/systemd/journal:rbind"}
+    assert mounts() < before
+
+
+def test_no_limit_drops_lines_that_come_fast(service: Service) -> None:
+    """More than the 37,500 in half a minute that are journald's limit where the disk has room."""
+    service.extend_unit("calcd.service", "[Service]\nExecStartPre=/usr/bin/seq 40000\n")
+    service.start()
+    service.machine.wait_for(
+        "journalctl --sync; [ $(journalctl --unit=calcd --identifier=seq --output=cat | wc -l) = 40000 ]"
+    )

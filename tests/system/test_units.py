@@ -14,6 +14,15 @@ def test_systemd_has_nothing_to_say_about_the_units(installed: Machine) -> None:
     assert verified.stdout + verified.stderr == ""
 
 
+def test_systemd_has_nothing_to_say_about_the_examples(installed: Machine) -> None:
+    units, folders = "/etc/systemd/system", "/usr/share/doc/calcd/examples/calcd.*.d"
+    assert len(installed.output(f"ls {folders}/*.conf").split()) > 3
+    installed.run(f"cp -r {folders} {units}")
+    verified = installed.run("systemd-analyze verify calcd.service calcd.socket", check=False)
+    installed.run(f"rm -r {units}/calcd.*.d")
+    assert verified.stdout + verified.stderr == ""
+
+
 def test_the_service_is_exposed_to_next_to_nothing(installed: Machine) -> None:
     report = installed.output("systemd-analyze security --no-pager calcd.service")
     exposure = re.search(r"Overall exposure level for calcd.service: ([0-9.]+)", report)

@@ -5,6 +5,11 @@ _OTHERS = (
     *("/proc", "/sys", "/dev", "/tmp", "/src", "/root", "/run/systemd", "/run/udev", "/var/lib/systemd"),
     *("/var/log", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock"),
 )
+# A calcd that systemd does not start makes the folder of its pidfile itself, and does not remove it.
+BY_HAND = (
+    "systemctl stop calcd.socket && calcd && calc-client add 2 3 && kill $(cat /run/calcd/calcd.pid) && "
+    "until [ ! -e /run/calcd/calcd.pid ]; do sleep .01; done; ls -d /run/calcd"
+)
 USERS = "cat /etc/passwd /etc/group /etc/shadow /etc/gshadow"
 
 
