@@ -14,9 +14,10 @@ UNITS = $(LIBDIR)/systemd/system
 SYSUSERS = $(LIBDIR)/sysusers.d
 TMPFILES = $(LIBDIR)/tmpfiles.d
 DOC = $(DATADIR)/doc/calcd
-DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/faults.md docs/performance.md \
-       docs/security.md \
+DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/containers.md docs/faults.md \
+       docs/performance.md docs/security.md \
        $(wildcard docs/benchmarks/*)
+EXAMPLES = $(wildcard packaging/examples/*)
 MAN = $(DATADIR)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
 MANUALS = $(patsubst packaging/man/%.in,%,$(wildcard packaging/man/*.in))
@@ -78,6 +79,7 @@ install-files:
 	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
 	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
 	for file in $(DOCS); do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file || exit; done
+	install -D -m 644 -t $(DESTDIR)$(DOC)/examples $(EXAMPLES)
 	$(GENERATE)
 	for manual in $(MANUALS); do \
 	    install -D -m 644 -t $(DESTDIR)$(MAN)/man$${manual##*.} $(GENERATED)/man/$$manual || exit; done

@@ -197,9 +197,21 @@ class Machine:
         """Returns as soon as a bash command's status is 0."""
         wait_for(lambda: self.run(command, check=False).returncode == 0, command)
 
+    def forbid_namespaces(self) -> None:
+        """For all that starts from now on, in a machine that has a user namespace of its own."""
+        limits = "/proc/sys/user/max_{mnt,net,ipc,uts,user}_namespaces"
+        subprocess.run(
+            [*self._enter("-U"), "bash", "-c", f"for limit in {limits}; do echo 0 >$limit; done"], check=True
+        )
+
     def _inside(self, command: str) -> list[str]:
-        enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "--root"]
+        # To enter a namespace that one is in is no error but for the user namespace.
+        own_users = [] if _users_of(self._leader) == _users_of(os.getpid()) else ["-U"]
+        enter = self._enter(*own_users, "-m", "-u", "-i", "-n", "-p", "-C", "--root")
         return [*enter, "env", "-i", "-C", "/", *ENVIRONMENT, "bash", "-c", command]
+
+    def _enter(self, *namespaces: str) -> list[str]:
+        return ["nsenter", "-t", str(self._leader), *namespaces]
 
     def _boot(self, root: Path) -> None:
         cgroups = self._cleanup.enter_context(_own_cgroups(self.name))
@@ -255,6 +267,10 @@ class Machine:
             os.kill(self._leader or nspawn.pid, signal.SIGKILL)
             nspawn.wait()
             raise MachineError(f"{self.name} did not stop within {STOP_SECONDS} s and was killed") from None
+
+
+def _users_of(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/ns/user")
 
 
 def _require_host() -> None:
