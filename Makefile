@@ -156,5 +156,5 @@ bench:
 	$(PYTHON) tests/bench/run.py
 
 clean:
-	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf --one-file-system build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find calcd tests -name __pycache__ -exec rm -rf {} +
