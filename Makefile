@@ -10,21 +10,27 @@ DATADIR = $(PREFIX)/share
 PYTHON = /usr/bin/python3
 
 PACKAGE = $(LIBDIR)/calcd
-UNITS = $(LIBDIR)/systemd/system
-SYSUSERS = $(LIBDIR)/sysusers.d
-TMPFILES = $(LIBDIR)/tmpfiles.d
+# Where systemd, man and the shells look: in /usr and /usr/local alone, whatever PREFIX is.
+USUAL = $(filter /usr /usr/local,$(PREFIX))
+FOUND_LIB = $(if $(USUAL),$(LIBDIR),/usr/local/lib)
+FOUND_DATA = $(if $(USUAL),$(DATADIR),/usr/local/share)
+UNITS = $(FOUND_LIB)/systemd/system
+SYSUSERS = $(FOUND_LIB)/sysusers.d
+TMPFILES = $(FOUND_LIB)/tmpfiles.d
+# What the sandbox of the service, which sees /usr, would not see.
+HIDDEN = $(filter-out /usr/%,$(BINDIR)/calcd $(PACKAGE))
 DOC = $(DATADIR)/doc/calcd
-DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/faults.md docs/performance.md \
-       docs/security.md \
+DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/containers.md docs/faults.md \
+       docs/performance.md docs/security.md \
        $(wildcard docs/*.svg docs/benchmarks/*)
 EXAMPLES = $(wildcard packaging/examples/*/*)
-MAN = $(DATADIR)/man
+MAN = $(FOUND_DATA)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
 MANUALS = $(patsubst packaging/man/%.in,%,$(wildcard packaging/man/*.in))
-BASH_COMPLETIONS = $(DATADIR)/bash-completion/completions
+BASH_COMPLETIONS = $(FOUND_DATA)/bash-completion/completions
 # Debian's zsh looks into no other folder of /usr/local.
-ZSH_COMPLETIONS = $(DATADIR)/zsh/$(if $(filter /usr/local%,$(PREFIX)),site-functions,vendor-completions)
-CATALOG = $(LIBDIR)/systemd/catalog
+ZSH_COMPLETIONS = $(FOUND_DATA)/zsh/$(if $(filter /usr/local%,$(FOUND_DATA)),site-functions,vendor-completions)
+CATALOG = $(FOUND_LIB)/systemd/catalog
 GENERATED = build/generated
 
 GENERATE = PYTHONPATH=. $(PYTHON) -B packaging/generate.py $(GENERATED)
@@ -72,7 +78,24 @@ docs:
 	    ! grep -qsxF "$$origin" $$drawing || continue; \
 	    { dot -Tsvg $$source && echo "$$origin"; } >$$new && mv $$new $$drawing && echo $$drawing || exit; done
 
-install-programs:
+# Before anything is written, or removed: which folders do not work, and why.
+export DESTDIR PREFIX BINDIR LIBDIR DATADIR SYSCONFDIR
+fitting:
+	@refuse() { echo "make: $$1: $$2" >&2; exit 1; }; \
+	case $$DESTDIR in *[!A-Za-z0-9._+@:,~=/-]*) \
+	    refuse "DESTDIR=$$DESTDIR" 'only letters, digits and ._+@:,~=/- work in it';; esac; \
+	for name in PREFIX BINDIR LIBDIR DATADIR SYSCONFDIR; do \
+	    eval "folder=\$$$$name"; \
+	    case $$folder in \
+	    *[!A-Za-z0-9._+@,=/-]*) refuse "$$name=$$folder" 'only letters, digits and ._+@,=/- work in it';; \
+	    /*) ;; *) refuse "$$name=$$folder" 'a path has to begin with /';; esac; \
+	    case $$folder/ in \
+	    *//* | */./* | */../*) refuse "$$name=$$folder" 'it ends with /, or has //, . or .. in it';; \
+	    /home/* | /root/* | /run/* | /tmp/* | /var/tmp/* | /dev/* | /proc/* | /sys/*) \
+	        refuse "$$name=$$folder" 'the service does not see what is there (ProtectHome=, PrivateTmp=)';; esac; \
+	done
+
+install-programs: fitting
 	@$(PYTHON) -c 'import daemon, systemd' 2>/dev/null || { \
 	    echo 'calcd needs two packages: apt-get install python3-daemon python3-systemd' >&2; exit 1; }
 	@$(PYTHON) -c 'import seccomp' 2>/dev/null || \
@@ -86,9 +109,13 @@ install-programs:
 	$(call SCRIPT,calcd.client.main,$(DESTDIR)$(BINDIR)/calc-client)
 
 # What the Debian package, whose programs pybuild installs, takes from here.
-install-files:
+install-files: fitting
 	install -d $(DESTDIR)$(UNITS)
 	sed 's|/usr/bin/calcd|$(BINDIR)/calcd|' packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service
+	rm -rf $(DESTDIR)$(UNITS)/calcd.service.d
+	[ -z '$(HIDDEN)' ] || { install -d $(DESTDIR)$(UNITS)/calcd.service.d && printf '%s\n' \
+	    '# The programs are not below /usr, which is what the service sees.' '[Service]' 'BindReadOnlyPaths=$(HIDDEN)' \
+	    >$(DESTDIR)$(UNITS)/calcd.service.d/prefix.conf; }
 	install -m 644 packaging/systemd/calcd.socket $(DESTDIR)$(UNITS)
 	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
 	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
@@ -104,39 +131,47 @@ install-files:
 	install -d $(DESTDIR)$(SYSCONFDIR)/calcd
 	[ -e $(DESTDIR)$(CONF) ] || $(SAMPLE) >$(DESTDIR)$(CONF)
 
-.PHONY: install-programs install-files
+.PHONY: fitting install-programs install-files
 .NOTPARALLEL:
 install: install-programs install-files
 	@! $(HERE) || ! command -v systemd-sysusers >/dev/null || { \
 	    systemd-sysusers $(SYSUSERS)/calcd.conf && systemd-tmpfiles --create $(TMPFILES)/calcd.conf; }
 	@! $(HERE) || ! command -v journalctl >/dev/null || journalctl --update-catalog
+	@[ -n '$(USUAL)' ] || echo 'The programs are in $(BINDIR), which PATH may not have; the units, manual pages and' \
+	    'completions are in /usr/local, where they are found.'
 	@! $(LIVE) || { systemctl daemon-reload && \
 	    echo 'Next: systemctl enable --now calcd.socket calcd.service'; }
 
-# A configuration that was changed is kept; the user is removed if it is the one that calcd.sysusers made.
-uninstall:
-	@! $(LIVE) || [ ! -e $(UNITS)/calcd.service ] || systemctl --quiet disable --now calcd.service calcd.socket
-	@! $(HERE) || ! getent passwd calcd | grep -q ':Network calculator:' || userdel calcd
+# Whatever is missing or fails, the rest is removed. A configuration that was changed is kept; the user is removed
+# if it is the one that calcd.sysusers made.
+uninstall: fitting
+	@! $(LIVE) || for unit in calcd.service calcd.socket; do \
+	    [ ! -e $(UNITS)/$$unit ] || systemctl --quiet disable --now $$unit || echo "not stopped: $$unit" >&2; done
+	@! $(HERE) || ! getent passwd calcd | grep -q ':Network calculator:' || userdel calcd || \
+	    echo 'kept, for the reason above: the user calcd' >&2
 	@# A calcd that was started by hand leaves the one, and systemd empty mount points in the other.
-	@! $(HERE) || rm -rf --one-file-system /run/calcd /run/calcd-root
+	@! $(HERE) || rm -rf --one-file-system /run/calcd /run/calcd-root || :
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd $(DESTDIR)$(DOC)
 	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
 	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket
+	rm -rf $(DESTDIR)$(UNITS)/calcd.service.d
 	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
 	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$manual; done
 	for program in calcd calc-client; do \
 	    rm -f $(DESTDIR)$(BASH_COMPLETIONS)/$$program $(DESTDIR)$(ZSH_COMPLETIONS)/_$$program; done
 	rm -f $(DESTDIR)$(CATALOG)/calcd.catalog
-	@! $(HERE) || ! command -v journalctl >/dev/null || journalctl --update-catalog
+	@! $(HERE) || ! command -v journalctl >/dev/null || journalctl --update-catalog || \
+	    echo 'kept, for the reason above: calcd in the catalog of the journal' >&2
 	@if [ ! -e $(DESTDIR)$(CONF) ]; then :; \
 	elif $(SAMPLE) | cmp -s - $(DESTDIR)$(CONF); then \
 	    rm $(DESTDIR)$(CONF); \
 	else echo 'kept, because it was changed: $(DESTDIR)$(CONF)'; fi
 	@for folder in $(PACKAGE) $(SYSCONFDIR)/calcd $(UNITS) $(CATALOG) $(dir $(UNITS)) $(SYSUSERS) $(TMPFILES) \
 	    $(dir $(DOC)) $(addprefix $(MAN)/man,1 5 7 8) $(BASH_COMPLETIONS) $(dir $(BASH_COMPLETIONS)) \
-	    $$(command -v zsh >/dev/null || echo $(ZSH_COMPLETIONS) $(dir $(ZSH_COMPLETIONS))); do \
+	    $$(command -v zsh >/dev/null || echo $(ZSH_COMPLETIONS) $(dir $(ZSH_COMPLETIONS))) \
+	    $(if $(USUAL),,$(BINDIR) $(LIBDIR) $(DATADIR) $(PREFIX)); do \
 	    rmdir $(DESTDIR)$$folder 2>/dev/null || :; done  # those that were made for calcd alone, and are empty now
-	@! $(LIVE) || systemctl daemon-reload
+	@! $(LIVE) || systemctl daemon-reload || :
 
 check:
 	./check
@@ -178,5 +213,5 @@ bench:
 	$(PYTHON) tests/bench/run.py
 
 clean:
-	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf --one-file-system build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find calcd tests -name __pycache__ -exec rm -rf {} +

@@ -18,7 +18,9 @@ LINTIAN_SAYS = {
 
 
 def test_lintian_finds_nothing(suite: str, workshop: Machine, package: Package) -> None:
-    report = workshop.output(f"lintian -EI --pedantic --allow-root --fail-on=none {package.changes}")
+    report = workshop.output(
+        f"lintian -EI --pedantic --allow-root --fail-on=none {package.changes}", seconds=300
+    )
     tags = [line.split(": ")[2].split()[0] for line in report.splitlines()]
     assert tags == LINTIAN_SAYS[suite], report
 
@@ -38,7 +40,7 @@ def test_piuparts_installs_upgrades_and_purges_it(workshop: Machine, package: Pa
         f"piuparts --existing-chroot={root} --hard-link --keep-sources-list --no-eatmydata "
         f"--bindmount=/repository --tmpdir={EXCHANGE} {package.deb}",
         check=False,
-        timeout=300,
+        seconds=300,
     )
     workshop.run(f"rm -r {root}")
     assert said.returncode == 0, said.stdout
@@ -61,7 +63,7 @@ def test_reprotest_builds_the_same_bytes_in_another_environment(workshop: Machin
         f"cd {tree} && DEB_BUILD_OPTIONS=nocheck reprotest --no-diffoscope --variations=+all,-fileordering "
         f"--vary={vary} 'make deb' '{files}' -- null",
         check=False,
-        timeout=300,
+        seconds=300,
     )
     assert said.returncode == 0, said.stdout + said.stderr
     sums = {
@@ -80,7 +82,7 @@ def test_autopkgtest_passes(suite: str, exchange: Path, package: Package) -> Non
             # The isolation that a test asks for is what this machine is.
             f"autopkgtest --ignore-restrictions=isolation-container {package.deb} {package.dsc} -- null",
             check=False,
-            timeout=300,
+            seconds=300,
         )
     assert said.returncode == 0, said.stdout + said.stderr
     assert re.findall(r"^(\w+) +(PASS|FAIL|SKIP)", said.stdout, re.MULTILINE) == [

@@ -7,7 +7,7 @@ from system.machine import COPY, Background, Machine
 def test_the_tests_pass_in_the_build_and_change_nothing(
     workshop: Machine, complete_build: Background, package: Package
 ) -> None:
-    complete_build.finish(timeout=900)
+    complete_build.finish(seconds=900)
     log = workshop.output("cat /root/build.log")
     assert " passed in " in log
     sources = {

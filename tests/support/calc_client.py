@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support import processes
+
 from calcd.protocol import answers
 
+DEADLINE = processes.DEADLINE
 COMMAND = (sys.executable, "-W", "error", "-m", "calcd.client")
-DEADLINE = 30.0  # seconds; what has not come by then never will
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -175,7 +175,7 @@ class Calcd:
 
     def connect(self) -> socket.socket:
         connection = socket.create_connection(self.address)
-        connection.settimeout(30)
+        connection.settimeout(DEADLINE)
         return connection
 
     @property

@@ -5,12 +5,14 @@ import select
 import socket
 import time
 
-TIMEOUT = 60.0  # seconds; nothing that works takes as long
+from support.patience import patience
+
+TIMEOUT = patience(60)  # seconds; nothing that works takes as long
 
 
 def exchange(client: socket.socket, pieces: list[bytes], *, reads: bool = True) -> bytes:
     """Sends the pieces, one segment each as far as TCP lets it, then closes its half of the connection, and
-    reads all the while until the other end closes. Raises TimeoutError when that takes a minute."""
+    reads all the while until the other end closes. Raises TimeoutError when that does not come."""
     client.setblocking(False)
     received: list[bytes] = []
     rest = list(pieces)

@@ -6,14 +6,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-DEADLINE = 30.0  # seconds; what has not come by then never will
+from support.patience import patience
+
+DEADLINE = patience(30)  # seconds; what has not come by then never will
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
     """Returns when the condition holds; what names it for the case that it never does."""
-    end = time.monotonic() + DEADLINE
+    began = time.monotonic()
     while not condition():
-        assert time.monotonic() < end, f"waited {DEADLINE} s in vain for {what}"
+        waited = time.monotonic() - began
+        assert waited < patience(30), f"waited {waited:.0f} s in vain for {what}"
         time.sleep(0.005)
 
 

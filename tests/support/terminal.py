@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-DEADLINE = 30.0  # seconds
+from support.processes import DEADLINE
 
 
 class Terminal:

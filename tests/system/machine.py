@@ -2,7 +2,8 @@
 
 A base root per suite is made once with mmdebstrap and kept under build/machines. Each machine is
 a read-only systemd-nspawn of it with an overlay in memory: its mounts live in its own namespace, so
-nothing on the host has to be unmounted, whatever way the tests end.
+nothing on the host has to be unmounted, whatever way the tests end. When they are killed, their machines and
+what builds a root end with them, and the next run removes what is left of them: empty folders, half a root.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from support.patience import patience
 from support.processes import wait_for
 
 SUITES = ("bookworm", "trixie")
@@ -55,8 +57,12 @@ ENVIRONMENT = (
     "HOME=/root",
     "LANG=C.UTF-8",
 )
-BOOT_SECONDS = 60
+BOOT_SECONDS = 60  # as support.patience takes it, like all times here
 STOP_SECONDS = 30
+# Runs a command that dies with its parent, however that ends.
+MORTAL = ("setpriv", "--pdeathsig", "KILL")
+# Runs a command with mounts of its own.
+OWN_MOUNTS = (sys.executable, str(Path(__file__).with_name("own_root.py")))
 
 
 class MachineError(Exception):
@@ -81,17 +87,22 @@ def base_root(suite: str, root: Root) -> Path:
     key = hashlib.sha256(" ".join(options).encode()).hexdigest()[:12]
     directory = CACHE / f"{suite}-{key}"
     CACHE.mkdir(parents=True, exist_ok=True)
-    # Two runs of the tests that start together: one builds, the other waits for it.
+    # Two runs of the tests that start together: one builds, the other waits for it. When the one is killed,
+    # all that builds dies with it, and its mounts are gone; the lock, which they share, is free once the last
+    # of them has left.
     with directory.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not directory.is_dir():
             unfinished = directory.with_suffix(".unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
+            # Not into what is mounted there, such as the host's /proc and /sys.
+            subprocess.run(["rm", "-rf", "--one-file-system", unfinished], check=True)
+            alone = (*OWN_MOUNTS, "unshare", "--pid", "--fork", "--kill-child")
             build = subprocess.run(
-                ["mmdebstrap", "--quiet", *options, suite, unfinished],
+                [*MORTAL, *alone, "mmdebstrap", "--quiet", *options, suite, unfinished],
                 capture_output=True,
                 text=True,
                 check=False,
+                pass_fds=[lock.fileno()],
             )
             if build.returncode != 0:
                 raise MachineError(
@@ -113,9 +124,9 @@ class Background:
         assert self._process.stdout is not None
         return self._process.stdout.readline()
 
-    def finish(self, timeout: float = 60) -> str:
+    def finish(self, seconds: float = 60) -> str:
         """Ends it and returns the rest of its output. Raises CommandError for a status other than 0."""
-        output, errors = self._process.communicate(timeout=timeout)
+        output, errors = self._process.communicate(timeout=patience(seconds))
         if self._process.returncode != 0:
             raise CommandError(f"{self._command}: status {self._process.returncode}\n{output}{errors}")
         return output
@@ -140,13 +151,14 @@ class Machine:
         self._root = root
         self._options = options
         self._before_boot = before_boot
-        self.name = f"calcd-{suite}-{secrets.token_hex(4)}"
+        self.name = f"calcd-{suite}-{os.getpid()}-{secrets.token_hex(4)}"
         self._leader = 0
         self._backgrounds: list[Background] = []
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         _require_host()
+        remove_leftovers()
         root = base_root(self.suite, self._root)
         with self._cleanup:
             self._boot(root)
@@ -161,19 +173,24 @@ class Machine:
                 background.abandon()
 
     def run(
-        self, command: str, *, check: bool = True, stdin: str = "", timeout: float = 60
+        self, command: str, *, check: bool = True, stdin: str = "", seconds: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """Runs a bash command as root. Raises CommandError for a status other than 0 if check is on."""
         done = subprocess.run(
-            self._inside(command), input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+            self._inside(command),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=patience(seconds),
+            check=False,
         )
         if check and done.returncode != 0:
             raise CommandError(f"{command}: status {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def output(self, command: str, *, timeout: float = 60) -> str:
+    def output(self, command: str, *, seconds: float = 60) -> str:
         """What a bash command prints, without the last newline. Raises CommandError."""
-        return self.run(command, timeout=timeout).stdout.rstrip("\n")
+        return self.run(command, seconds=seconds).stdout.rstrip("\n")
 
     def spawn(self, command: str) -> Background:
         """Starts a bash command beside the test; what is still running at the end dies with the machine."""
@@ -197,9 +214,21 @@ class Machine:
         """Returns as soon as a bash command's status is 0."""
         wait_for(lambda: self.run(command, check=False).returncode == 0, command)
 
+    def forbid_namespaces(self) -> None:
+        """For all that starts from now on, in a machine that has a user namespace of its own."""
+        limits = "/proc/sys/user/max_{mnt,net,ipc,uts,user}_namespaces"
+        subprocess.run(
+            [*self._enter("-U"), "bash", "-c", f"for limit in {limits}; do echo 0 >$limit; done"], check=True
+        )
+
     def _inside(self, command: str) -> list[str]:
-        enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "--root"]
+        # To enter a namespace that one is in is no error but for the user namespace.
+        own_users = [] if _users_of(self._leader) == _users_of(os.getpid()) else ["-U"]
+        enter = self._enter(*own_users, "-m", "-u", "-i", "-n", "-p", "-C", "--root")
         return [*enter, "env", "-i", "-C", "/", *ENVIRONMENT, "bash", "-c", command]
+
+    def _enter(self, *namespaces: str) -> list[str]:
+        return ["nsenter", "-t", str(self._leader), *namespaces]
 
     def _boot(self, root: Path) -> None:
         cgroups = self._cleanup.enter_context(_own_cgroups(self.name))
@@ -211,11 +240,10 @@ class Machine:
             ready.settimeout(0.1)
             nspawn = subprocess.Popen(
                 [
-                    # The machine goes down also when the tests are killed.
-                    *("setpriv", "--pdeathsig", "TERM"),
+                    *MORTAL,
                     *("sh", "-c", 'for cgroup in $0; do echo $$ >"$cgroup/cgroup.procs"; done; exec "$@"'),
                     " ".join(map(str, cgroups)),
-                    *(sys.executable, str(Path(__file__).with_name("own_root.py"))),
+                    *OWN_MOUNTS,
                     *("systemd-nspawn", "--quiet", "--settings=no", f"--machine={self.name}"),
                     *("--directory", str(root), "--read-only", "--volatile=overlay"),
                     *(f"--bind-ro={TREE}:{SOURCE}", f"--tmpfs={SOURCE}/build"),
@@ -223,7 +251,8 @@ class Machine:
                     *("--register=no", "--keep-unit", "--link-journal=no", "--console=pipe"),
                     *self._options,
                     *("--private-network", "--notify-ready=yes", "--kill-signal=SIGRTMIN+3"),
-                    *("bash", "-e", "-c", f"{self._before_boot}\nexec /lib/systemd/systemd"),
+                    # PID 1 dies with nspawn, also where it would not shut down any more.
+                    *(*MORTAL, "bash", "-e", "-c", f"{self._before_boot}\nexec /lib/systemd/systemd"),
                 ],
                 env={**os.environ, "NOTIFY_SOCKET": f"@{self.name}"},
                 stdin=subprocess.DEVNULL,
@@ -232,7 +261,7 @@ class Machine:
                 process_group=0,  # Ctrl-C is for the tests, which then stop the machine
             )
             self._cleanup.callback(self._stop, nspawn)
-            deadline = time.monotonic() + BOOT_SECONDS
+            began = time.monotonic()
             notifications: list[str] = []
             while "READY=1" not in notifications:
                 with contextlib.suppress(TimeoutError):
@@ -240,7 +269,8 @@ class Machine:
                     for line in notifications:
                         if line.startswith("X_NSPAWN_LEADER_PID="):
                             self._leader = int(line.partition("=")[2])
-                if nspawn.poll() is not None or time.monotonic() > deadline:
+                waited = time.monotonic() - began
+                if nspawn.poll() is not None or waited > patience(BOOT_SECONDS):
                     console.seek(0)
                     raise MachineError(
                         f"{self.name} did not boot:\n{console.read().decode(errors='replace')}"
@@ -249,12 +279,16 @@ class Machine:
     def _stop(self, nspawn: subprocess.Popen[bytes]) -> None:
         nspawn.terminate()  # nspawn passes it on: an orderly shutdown
         try:
-            nspawn.wait(STOP_SECONDS)
+            nspawn.wait(patience(STOP_SECONDS))
         except subprocess.TimeoutExpired:
             # The machine's PID 1, and all of its processes with it; without it, nspawn ends as well.
             os.kill(self._leader or nspawn.pid, signal.SIGKILL)
             nspawn.wait()
-            raise MachineError(f"{self.name} did not stop within {STOP_SECONDS} s and was killed") from None
+            raise MachineError(f"{self.name} did not stop, and was killed") from None
+
+
+def _users_of(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/ns/user")
 
 
 def _require_host() -> None:
@@ -285,9 +319,18 @@ def _own_cgroups(name: str) -> Iterator[list[Path]]:
         for cgroup in cgroups:
             cgroup.mkdir()
             cleanup.callback(
-                wait_for, functools.partial(_remove_cgroup, cgroup), f"the end of all in {cgroup}"
+                wait_for, functools.partial(_remove_folders, cgroup), f"the end of all in {cgroup}"
             )
         yield cgroups
+
+
+def remove_leftovers() -> None:
+    """Of machines whose tests were killed: empty cgroups, and empty folders of nspawn's."""
+    folders = [*_our_cgroups(), *Path("/run/systemd/nspawn").glob("*")]
+    for left in [path for folder in folders for path in folder.glob("calcd-*-*-*")]:
+        pid = left.name.split("-")[2]
+        if not Path("/proc", pid).exists():
+            _remove_folders(left)
 
 
 def _our_cgroups() -> list[Path]:
@@ -308,10 +351,11 @@ def _our_cgroups() -> list[Path]:
     return list(mounted.values())
 
 
-def _remove_cgroup(cgroup: Path) -> bool:
+def _remove_folders(top: Path) -> bool:
+    """False when they are not empty: in a cgroup, a process is not quite dead."""
     try:
-        for directory, _, _ in os.walk(cgroup, topdown=False):
+        for directory, _, _ in os.walk(top, topdown=False):
             Path(directory).rmdir()
-    except OSError:  # a process in it is not quite dead, or a cgroup in it went away by itself
+    except OSError:  # or one went away by itself
         return False
     return True

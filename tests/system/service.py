@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
+from support.patience import patience
 from support.processes import wait_for
 from system.machine import SOURCE, Background, Machine
 
@@ -75,7 +76,7 @@ class Service:
 
     def answer(self) -> str:
         """What calc-client gets from it for 2 + 3."""
-        return self.machine.output("calc-client add 2 3")
+        return self.machine.output(f"calc-client --timeout {patience(10)} add 2 3")
 
     def show(self, property_name: str) -> str:
         return self.machine.show("calcd.service", property_name)

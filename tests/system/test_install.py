@@ -15,6 +15,21 @@ BASH_COMPLETIONS = (
 )
 
 
+# Values that are no use for anything, and what make says of them.
+REFUSED = {
+    "PREFIX=/home/calcd": "the service does not see what is there",
+    "PREFIX=/root": "the service does not see what is there",
+    "BINDIR=/var/tmp/bin": "the service does not see what is there",
+    "PREFIX=calcd": "a path has to begin with /",
+    "PREFIX=": "a path has to begin with /",
+    "PREFIX='/opt/a calcd'": "only letters, digits and ._+@,=/- work in it",
+    "PREFIX='/opt/$$(id)'": "only letters, digits and ._+@,=/- work in it",
+    "PREFIX=/opt/calcd/": "it ends with /",
+    "PREFIX=/opt/../home/calcd": "it ends with /, or has //, . or .. in it",
+    "DESTDIR='/opt/a stage'": "only letters, digits and ._+@:,~=/- work in it",
+}
+
+
 @pytest.fixture(scope="module")
 def tree(machine: Machine) -> str:
     machine.run(COPY_TREE)
@@ -45,6 +60,52 @@ def test_uninstall_leaves_nothing_of_what_install_and_use_put_there(
     assert machine.run("journalctl --list-catalog | grep calcd", check=False).stdout == ""
     assert machine.run("pgrep -a calcd", check=False).stdout == ""
     assert machine.output("find /run -xdev -name 'calcd*'") == ""
+    after = machine.output(f"{LISTING}; {USERS}").splitlines()
+    assert set(after) ^ set(before) == set()
+
+
+def test_in_a_prefix_of_its_own_all_is_found_that_systemd_and_man_look_for(
+    machine: Machine, tree: str
+) -> None:
+    make = f"make --silent -C {tree} PREFIX=/opt/calcd"
+    before = machine.output(f"{LISTING}; {USERS}").splitlines()
+    said = machine.output(f"{make} install").splitlines()
+    assert said[-2].startswith("The programs are in /opt/calcd/bin, which PATH may not have")
+    machine.run(said[-1].removeprefix("Next: "))
+    assert machine.output("/opt/calcd/bin/calc-client 2 + 3") == "5"
+    machine.run("systemctl reload calcd && systemctl restart calcd")
+    assert machine.output("/opt/calcd/bin/calc-client 2 + 3") == "5"
+    assert len(machine.output("man -w calcd calc-client calcd.conf calcd-protocol").splitlines()) == 4
+    assert machine.output(f"zsh -fc '{ZSH_COMPLETIONS}'").split() == ["_calcd", "_calc-client"]
+    assert machine.output(BASH_COMPLETIONS).count("complete -F _calc") == 2
+    assert "calcd has started" in machine.output("journalctl -x -u calcd --no-pager")
+    assert machine.run("systemd-analyze verify calcd.service calcd.socket").stderr == ""
+    machine.run(f"{make} uninstall")
+    after = machine.output(f"{LISTING}; {USERS}").splitlines()
+    assert set(after) ^ set(before) == set()
+
+
+def test_folders_that_do_not_work_are_refused_before_anything_is_written(machine: Machine, tree: str) -> None:
+    before = machine.output(LISTING)
+    for setting, reason in REFUSED.items():
+        for goal in ("install", "uninstall"):
+            refused = machine.run(f"make -C {tree} {goal} {setting}", check=False)
+            assert refused.returncode != 0, setting
+            assert reason in refused.stderr.splitlines()[-2]
+    assert machine.output(LISTING) == before
+
+
+def test_uninstall_completes_whatever_is_missing_or_fails(machine: Machine, tree: str) -> None:
+    make = f"make --silent -C {tree} PREFIX=/opt/calcd"
+    before = machine.output(f"{LISTING}; {USERS}").splitlines()
+    machine.run(f"{make} uninstall")
+    machine.run(f"{make} install; rm /usr/local/lib/systemd/system/calcd.socket; rm -r /opt/calcd")
+    machine.run(f"{make} uninstall && {make} uninstall")
+    # As in a chroot, where systemd cannot be asked to stop anything.
+    machine.run(f"{make} install; systemd-run --uid=calcd --unit=calcd-user sleep infinity")
+    said = machine.run(f"unshare --mount sh -c 'mount -t tmpfs tmpfs /run/systemd && {make} uninstall'")
+    assert "kept, for the reason above: the user calcd" in said.stderr
+    machine.run(f"systemctl stop calcd-user; {make} uninstall")
     after = machine.output(f"{LISTING}; {USERS}").splitlines()
     assert set(after) ^ set(before) == set()
 

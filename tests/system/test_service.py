@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from support.patience import patience
 from support.processes import wait_for
 from system.machine import SUITES, CommandError
 from system.service import (
@@ -116,7 +117,7 @@ def test_clients_wait_while_the_configuration_is_bad_and_are_served_once_it_is_g
     service.extend_unit("calcd.service", "[Service]\nRestartSec=100ms\n")
     service.configure("[calcd]\nDrainTime=soon\n")
     service.machine.run("systemctl start calcd.socket")
-    waiting = service.machine.spawn("calc-client --timeout 60 add 2 3")
+    waiting = service.machine.spawn(f"calc-client --timeout {patience(60)} add 2 3")
     wait_for(lambda: int(service.show("NRestarts")) >= 5, "five attempts to start")
     assert service.machine.show("calcd.socket", "ActiveState") == "active"
     service.configure("[calcd]\nDrainTime=10s\n")
@@ -148,7 +149,7 @@ def test_restarts_under_load_refuse_and_reset_nobody(service: Service) -> None:
     restarts = 100 if service.machine.suite == SUITES[-1] else 10
     service.start()
     load = service.load()
-    service.machine.run(f"for i in {{1..{restarts}}}; do systemctl restart calcd || exit; done", timeout=300)
+    service.machine.run(f"for i in {{1..{restarts}}}; do systemctl restart calcd || exit; done", seconds=300)
     service.wait_for_another_connection()
     outcomes = load.finish()
     assert set(outcomes) == {"ok"}

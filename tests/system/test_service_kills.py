@@ -111,7 +111,7 @@ def test_a_listener_that_does_not_start_is_no_restart_storm_and_a_stop_is_answer
         assert waits[:4] == [0.2, 0.4, 0.8, 1.6]
         assert (service.pid(SUPERVISOR), service.show("NRestarts")) == (supervisor, "0")
         assert talk.finish() == "4\n"
-        service.machine.run("systemctl stop calcd.socket calcd.service", timeout=10)
+        service.machine.run("systemctl stop calcd.socket calcd.service", seconds=2.5)
         assert service.show("Result") == "success"
     finally:
         service.machine.run(f"mv {program}.away {program}")
