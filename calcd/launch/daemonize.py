@@ -46,7 +46,7 @@ def clean_inheritance() -> None:
     # Interrupts wait until calcd can handle them. Otherwise the files made by then would stay behind.
     signal.pthread_sigmask(signal.SIG_SETMASK, _INTERRUPTS)
     os.umask(0o022)  # for the pidfile's folder, which everybody may read
-    kept = ("PATH", "LANG", "TZ", "NOTIFY_SOCKET", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID")
+    kept = ("PATH", "LANG", "TZ", "NOTIFY_SOCKET", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "LD_LIBRARY_PATH")
     for name in list(os.environ):
         if name not in kept and not name.startswith("LC_"):
             del os.environ[name]

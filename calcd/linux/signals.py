@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1", "SIGXCPU"]
 
+# An architecture may lack the last one.
+_STRAY = ("SIGQUIT", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT")
 _SET_SIZE = 128  # sigset_t: bytes, of the C library's on every architecture
 
 bare_sigprocmask = bare_libc.sigprocmask
@@ -57,6 +59,15 @@ def set_of(numbers: Iterable[int]) -> bytes:
 def ignore(numbers: Iterable[int]) -> None:
     for number in numbers:
         _signal.signal(number, _signal.SIG_IGN)
+
+
+def ignore_stray() -> None:
+    """Ignores the signals that end a process by default, and that mean nothing to calcd: signal(7).
+
+    Not those that the kernel sends for a fault of the process itself, such as SIGSEGV.
+    """
+    ignore(getattr(_signal, name) for name in _STRAY if hasattr(_signal, name))
+    ignore(range(_signal.SIGRTMIN, _signal.SIGRTMAX + 1))
 
 
 def block_only(numbers: Iterable[int]) -> None:

@@ -1,6 +1,7 @@
 """The error for the person who started calcd, and the exit statuses."""
 
 import enum
+import errno
 import os
 
 
@@ -25,7 +26,7 @@ MEANINGS = {
     ExitStatus.NO_USER: "the user or the group does not exist",
     ExitStatus.UNAVAILABLE: "an address is in use, or is not this machine's",
     ExitStatus.SOFTWARE: "calcd has a defect, or its listener does not start",
-    ExitStatus.OS_ERROR: "the system refused what every daemon needs, such as a new process",
+    ExitStatus.OS_ERROR: "the system lacks or refuses what calcd needs, such as a package or a new process",
     ExitStatus.CANNOT_CREATE: "the pidfile, or a socket's file, cannot be made",
     ExitStatus.TRY_AGAIN: "another calcd holds the pidfile; or, with --reload, none answers",
     ExitStatus.NO_PERMISSION: "it takes more rights, such as root's",
@@ -43,6 +44,17 @@ class Failure(Exception):  # noqa: N818 - caused by the user or the system, not 
 
 def system_failure(error: OSError) -> Failure:
     """Returns the Failure for something that every daemon needs: a process, a file descriptor, memory."""
-    return Failure(
-        ExitStatus.OS_ERROR, f"the system refuses what calcd needs: {error}; look at its limits (ulimit -a)"
-    )
+    return Failure(ExitStatus.OS_ERROR, f"the system refuses what calcd needs: {error}; {_remedy(error)}")
+
+
+def _remedy(error: OSError) -> str:
+    file = error.filename if isinstance(error.filename, str) else ""
+    if file.startswith("/proc/") and not os.path.exists("/proc/self"):
+        return "calcd needs /proc: mount it (mount -t proc proc /proc)"
+    match error.errno:
+        case errno.EMFILE | errno.ENFILE | errno.EAGAIN | errno.ENOMEM | errno.ENOSPC | errno.ENOBUFS:
+            return "look at its limits (ulimit -a), and at free memory"
+        case errno.EACCES | errno.EPERM if file:
+            return f"the user that calcd runs as needs the right to use {file}"
+        case _:
+            return "strace -f shows which call fails; a container or a security module may forbid it"

@@ -27,6 +27,7 @@ SUPERVISOR = (
     "events",
     "failure",
     "sd_notify",
+    "packages",
 )
 
 # What each part may import of calcd, besides itself and calcd's version.

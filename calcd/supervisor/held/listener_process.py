@@ -154,6 +154,8 @@ def _spawn(arguments: str, passed: Iterable[int]) -> int:
     passed = [0, 1, 2, *passed]
     environment = {
         "PATH": os.defpath,
+        # An interpreter that needs it to find its own libraries.
+        **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
         # All symbols are resolved at the start, and not in each handler: a fork takes 10 % less.
         "LD_BIND_NOW": "1",
     }

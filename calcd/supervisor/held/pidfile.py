@@ -73,10 +73,10 @@ class Pidfile:
         """Unlocks the file, and removes it unless another file has its name. A second call does nothing."""
         if self._file == -1:
             return
-        if self.is_in_place():
-            # The file stays if only root may remove it and calcd is no longer root, or if the file system
-            # has become read-only. Unlocked, it does no harm.
-            with contextlib.suppress(OSError):
+        # The file stays if only root may look for it or remove it and calcd is no longer root, or if the file
+        # system has become read-only. Unlocked, it does no harm.
+        with contextlib.suppress(OSError):
+            if self.is_in_place():
                 os.ftruncate(self._file, 0)
                 self.path.unlink()
         os.close(self._file)
