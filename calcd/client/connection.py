@@ -31,6 +31,9 @@ MAX_TIMEOUT = 86400.0
 _PIECE = 2048 * classic.REQUEST.size
 
 
+_ANOTHER_PROGRAM = "another program listens there (ss -tlnp shows which)"
+
+
 class Request(NamedTuple):
     operation: Operation
     op1: int
@@ -148,7 +151,8 @@ class Client:
                 raise self._failure(error) from error
             if not piece:
                 raise ConnectionLostError(
-                    f"{self.server} closed the connection without an answer: journalctl -u calcd says why"
+                    f"{self.server} closed the connection without an answer: journalctl -u calcd says why, unless "
+                    f"{_ANOTHER_PROGRAM}"
                 )
             pieces.append(piece)
             missing -= len(piece)
@@ -158,7 +162,7 @@ class Client:
         if isinstance(error, TimeoutError):
             return ServerTimeoutError(
                 f"{self.server} did not answer within {self.timeout:g} s: "
-                "it may be busy (journalctl -u calcd), or give it a longer timeout"
+                f"calcd may be busy (journalctl -u calcd; a longer timeout helps), or {_ANOTHER_PROGRAM}"
             )
         return ConnectionLostError(
             f"the connection to {self.server} was lost: {error.strerror or error}: "

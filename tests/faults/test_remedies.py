@@ -46,8 +46,8 @@ def test_an_interpreter_that_the_user_cannot_execute_is_named(tmp_path: Path) ->
     status, said = refusal(*command, "--log-target=stderr", f"--pidfile={tmp_path}/calcd.pid")
     assert status == 71
     assert said == (
-        f"calcd: the system refuses what calcd needs: [Errno 13] Permission denied: '{interpreter}'; the user "
-        f"that calcd runs as needs the right to use {interpreter}\n"
+        f"calcd: the system refuses what calcd needs: [Errno 13] Permission denied: '{interpreter}'; the "
+        f"user that calcd runs as needs the right to use {interpreter}\n"
     )
 
 

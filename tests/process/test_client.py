@@ -127,7 +127,10 @@ def test_a_silent_server_is_status_75_when_the_time_is_up() -> None:
     with listener:
         ended = calc_client.run("--server", address, "--timeout", "0.2", "add", "2", "3")
     assert (ended.stdout, ended.returncode) == ("", 75)
-    assert f"{address} did not answer within 0.2 s" in ended.stderr
+    assert ended.stderr == (
+        f"calc-client: {address} did not answer within 0.2 s: calcd may be busy (journalctl -u calcd; a longer "
+        "timeout helps), or another program listens there (ss -tlnp shows which)\n"
+    )
 
 
 def test_half_an_answer_is_no_answer() -> None:
@@ -139,6 +142,7 @@ def test_half_an_answer_is_no_answer() -> None:
         output, errors = client.communicate(timeout=calc_client.DEADLINE)
     assert (output, client.returncode) == (b"", 76)
     assert b"closed the connection without an answer" in errors
+    assert b"another program listens there (ss -tlnp shows which)" in errors
 
 
 def test_a_reset_connection_is_status_76() -> None:
