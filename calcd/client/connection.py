@@ -151,8 +151,8 @@ class Client:
                 raise self._failure(error) from error
             if not piece:
                 raise ConnectionLostError(
-                    f"{self.server} closed the connection without an answer: journalctl -u calcd says why, unless "
-                    f"{_ANOTHER_PROGRAM}"
+                    f"{self.server} closed the connection without an answer: journalctl -u calcd says why, "
+                    f"unless {_ANOTHER_PROGRAM}"
                 )
             pieces.append(piece)
             missing -= len(piece)

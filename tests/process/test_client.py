@@ -128,8 +128,8 @@ def test_a_silent_server_is_status_75_when_the_time_is_up() -> None:
         ended = calc_client.run("--server", address, "--timeout", "0.2", "add", "2", "3")
     assert (ended.stdout, ended.returncode) == ("", 75)
     assert ended.stderr == (
-        f"calc-client: {address} did not answer within 0.2 s: calcd may be busy (journalctl -u calcd; a longer "
-        "timeout helps), or another program listens there (ss -tlnp shows which)\n"
+        f"calc-client: {address} did not answer within 0.2 s: calcd may be busy (journalctl -u calcd; a "
+        "longer timeout helps), or another program listens there (ss -tlnp shows which)\n"
     )
 
 
