@@ -57,7 +57,6 @@ def _is_without(argument: int, bit: int) -> Arg:
 
 
 _SHUTDOWN, _SETSOCKOPT = 13, 14  # socketcall(2), linux/net.h
-_FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_PRIVATE = 0, 1, 128  # futex(2)
 _FORK = signal.SIGCHLD | 0x0100_0000 | 0x0020_0000  # and CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID: glibc's
 
 HANDLER: tuple[Call, ...] = (
@@ -98,11 +97,9 @@ HANDLER: tuple[Call, ...] = (
     ("madvise", _is(2, mmap.MADV_FREE)),
     ("madvise", _is(2, mmap.MADV_HUGEPAGE)),
     ("madvise", _is(2, mmap.MADV_NOHUGEPAGE)),
-    # Locks. Other operations of futex(2) have had defects, and nothing here has a use for them.
-    ("futex", _is(1, _FUTEX_WAIT | _FUTEX_PRIVATE)),
-    ("futex", _is(1, _FUTEX_WAKE | _FUTEX_PRIVATE)),
-    ("sched_yield",),
-    # Not rt_sigprocmask, which libfaketimeMT makes: it keeps away SIGXCPU, the end of HandlerCpuTime=.
+    ("sched_yield",),  # a lock is waited for
+    # Not futex: nobody else is there to hold a lock for long, and it has had defects. Not rt_sigprocmask,
+    # which libfaketimeMT makes: it keeps SIGXCPU away, the end of HandlerCpuTime=.
 )
 # The calls of a handler that serves one connection after another.
 REUSED_HANDLER: tuple[Call, ...] = (
@@ -138,8 +135,9 @@ LISTENER: tuple[Call, ...] = (
 )
 
 
-# Where mmap(2) takes its arguments as a struct in memory, which no filter sees: memory can become code. i386
-# has mmap2 beside such a call.
+# Where mmap(2) takes its arguments as a struct in memory, which no filter sees. i386 and m68k, which not every
+# libseccomp knows, have mmap2 beside it; on s390x memory can become code, then.
+_HAS_OLD_MMAP = (Arch.X86, 4)
 _S390 = (Arch.S390, Arch.S390X)
 _NATIVE = int(Arch())
 
@@ -155,8 +153,8 @@ def compile_handler(file: BinaryIO, is_reused: bool, architecture: int = _NATIVE
 def calls(allowed: tuple[Call, ...], architecture: int) -> Iterator[Call]:
     """Those that are for this architecture, with what its own are looked at for."""
     for name, *arguments in allowed:
-        if name == "mmap" and architecture == Arch.X86:
-            continue  # old_mmap, which the C library does not make: linux/syscalls.h
+        if architecture in _HAS_OLD_MMAP and name == "mmap":
+            continue
         if architecture in _S390 and name in ("mmap", "mmap2"):
             yield (name,)
         elif architecture in _S390 and name == "clone":

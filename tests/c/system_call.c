@@ -1,7 +1,7 @@
 /* Has a process that waits in a system call make another one: system_call PID NUMBER [ARGUMENT...]
  *
  * Prints what the call returned, and the process waits on; or "killed by signal N". What takes the process over
- * by a defect in it could do the same: this is the debugger's way, ptrace(2). x86-64.
+ * by a defect in it could do the same: this is the debugger's way, ptrace(2). x86-64 and i386.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +13,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef __x86_64__
+#if defined __x86_64__
+#define PC rip
+#define RESULT rax /* and the call's number before */
+#define INTERRUPTED orig_rax
+#define ARGUMENT_1 rdi
+#define ARGUMENT_2 rsi
+#define ARGUMENT_3 rdx
+#define ARGUMENT_4 r10
+#define ARGUMENT_5 r8
+#define ARGUMENT_6 r9
+#define INSTRUCTION 0x050f /* SYSCALL */
+#elif defined __i386__
+#define PC eip
+#define RESULT eax
+#define INTERRUPTED orig_eax
+#define ARGUMENT_1 ebx
+#define ARGUMENT_2 ecx
+#define ARGUMENT_3 edx
+#define ARGUMENT_4 esi
+#define ARGUMENT_5 edi
+#define ARGUMENT_6 ebp
+#define INSTRUCTION 0x80cd /* INT 0x80, to which the kernel returns in the vDSO */
+#else
 #error "the registers of this architecture are missing here"
 #endif
 
@@ -45,20 +67,20 @@ int main(int argc, char **argv)
 	require(waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status), "waitpid");
 	require(ptrace(PTRACE_GETREGS, pid, 0, &before) == 0, "PTRACE_GETREGS");
 
-	/* It has left the call that it waits in, and would make it again: it stands behind a SYSCALL instruction. */
-	long code = ptrace(PTRACE_PEEKTEXT, pid, before.rip - 2, 0);
+	/* It has left the call that it waits in, and would make it again: it stands behind that instruction. */
+	long code = ptrace(PTRACE_PEEKTEXT, pid, before.PC - 2, 0);
 	errno = EINVAL;
-	require((code & 0xffff) == 0x050f, "the process waits in no system call");
+	require((code & 0xffff) == INSTRUCTION, "the process waits in no system call");
 	now = before;
-	now.rip -= 2;
-	now.orig_rax = -1; /* so that the kernel does not make the old one again */
-	now.rax = strtoull(argv[2], NULL, 0);
-	now.rdi = arguments[0];
-	now.rsi = arguments[1];
-	now.rdx = arguments[2];
-	now.r10 = arguments[3];
-	now.r8 = arguments[4];
-	now.r9 = arguments[5];
+	now.PC -= 2;
+	now.INTERRUPTED = -1; /* so that the kernel does not make the old one again */
+	now.RESULT = strtoull(argv[2], NULL, 0);
+	now.ARGUMENT_1 = arguments[0];
+	now.ARGUMENT_2 = arguments[1];
+	now.ARGUMENT_3 = arguments[2];
+	now.ARGUMENT_4 = arguments[3];
+	now.ARGUMENT_5 = arguments[4];
+	now.ARGUMENT_6 = arguments[5];
 	require(ptrace(PTRACE_SETREGS, pid, 0, &now) == 0, "PTRACE_SETREGS");
 	require(ptrace(PTRACE_SINGLESTEP, pid, 0, 0) == 0, "PTRACE_SINGLESTEP");
 	require(waitpid(pid, &status, __WALL) == pid, "waitpid");
@@ -69,6 +91,6 @@ int main(int argc, char **argv)
 	require(ptrace(PTRACE_GETREGS, pid, 0, &now) == 0, "PTRACE_GETREGS");
 	require(ptrace(PTRACE_SETREGS, pid, 0, &before) == 0, "PTRACE_SETREGS");
 	require(ptrace(PTRACE_DETACH, pid, 0, 0) == 0, "PTRACE_DETACH");
-	printf("%lld\n", (long long)now.rax);
+	printf("%lld\n", (long long)now.RESULT);
 	return 0;
 }

@@ -42,6 +42,8 @@ class Root(NamedTuple):
 
     packages: tuple[str, ...] = PACKAGES
     at_hand: tuple[str, ...] = ()  # what its apt can install without a network
+    architecture: str = ""  # Debian's name for another one than the host's
+    variant: str = "minbase"  # mmdebstrap's
 
 
 ROOT = Root()
@@ -78,12 +80,20 @@ def base_root(suite: str, root: Root) -> Path:
 
     Raises MachineError when it cannot be made.
     """
-    options = ["--variant=minbase", f"--include={','.join(root.packages)}", f"--customize-hook={FINISH}"]
+    options = [
+        f"--variant={root.variant}",
+        f"--include={','.join(root.packages)}",
+        f"--customize-hook={FINISH}",
+    ]
     if root.at_hand:
         # As apt does where it is not told otherwise, with what they recommend.
         install = "apt-get --yes --download-only --option=APT::Install-Recommends=true install"
         download = f'chroot "$1" {install} {" ".join(root.at_hand)}'
         options += ["--skip=cleanup/apt", f"--customize-hook={download}"]
+    mirror = []
+    if root.architecture:
+        options += [f"--architectures={root.architecture}"]
+        mirror = ["http://deb.debian.org/debian"]  # without updates
     key = hashlib.sha256(" ".join(options).encode()).hexdigest()[:12]
     directory = CACHE / f"{suite}-{key}"
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -98,7 +108,7 @@ def base_root(suite: str, root: Root) -> Path:
             subprocess.run(["rm", "-rf", "--one-file-system", unfinished], check=True)
             alone = (*OWN_MOUNTS, "unshare", "--pid", "--fork", "--kill-child")
             build = subprocess.run(
-                [*MORTAL, *alone, "mmdebstrap", "--quiet", *options, suite, unfinished],
+                [*MORTAL, *alone, "mmdebstrap", "--quiet", *options, suite, str(unfinished), *mirror],
                 capture_output=True,
                 text=True,
                 check=False,
