@@ -4,8 +4,8 @@
     process with one thread needs, and 23 page faults, 50 us. glibc's _Fork(3) (2.34, POSIX.1-2024) is the
     system call alone.
 2.  From Python 3.12 on, os.fork() also reads /proc/self/stat each time, to count the threads.
-3.  ctypes keeps the interpreter's lock during the call (calcd.linux.libc), so the child goes on in possession
-of it.
+3.  The interpreter's lock is kept during the call (calcd.linux.libc), so the child goes on in possession
+    of it.
 """
 
 import os

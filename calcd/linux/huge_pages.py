@@ -14,12 +14,10 @@ Where any of this is not to be had, the text stays as it is, or in small pages, 
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
-from ctypes import c_int, c_long, c_size_t, c_void_p
 
-from calcd.linux.libc import bare_libc
+from calcd.linux.libc import Char, UnsignedLong, address_of, bare_libc
 
 _PROT_READ, _PROT_EXEC = 1, 4  # mmap(2)
 _MAP_PRIVATE, _MAP_FIXED = 0x02, 0x10
@@ -45,7 +43,7 @@ def move_program_text() -> None:
 
 def _read_only_mappings() -> range:
     """The addresses around the interpreter's code where its file is mapped, and nobody can write: proc(5)."""
-    code = ctypes.cast(ctypes.pythonapi.Py_GetVersion, c_void_p).value
+    code = address_of("Py_GetVersion")
     run, run_name = range(0), b""
     with open("/proc/self/maps", "rb") as maps:
         for line in maps:
@@ -66,7 +64,7 @@ def _whole_pages(addresses: range, size: int) -> range:
 
 def _fill(copy: int, text: range) -> bool:
     """Returns whether all of it is there, for good."""
-    original = (ctypes.c_char * len(text)).from_address(text.start)
+    original = (Char * len(text)).from_address(text.start)
     try:
         if os.pwrite(copy, original, 0) < len(text):
             return False
@@ -78,10 +76,10 @@ def _fill(copy: int, text: range) -> bool:
 
 def _map(copy: int, text: range) -> None:
     mmap = bare_libc.mmap
-    mmap.argtypes = (c_void_p, c_size_t, c_int, c_int, c_int, c_long)
-    mmap.restype = c_void_p
+    mmap.argtypes = (UnsignedLong,) * 6
+    mmap.restype = UnsignedLong
     madvise = bare_libc.madvise
-    madvise.argtypes = (c_void_p, c_size_t, c_int)
+    madvise.argtypes = (UnsignedLong,) * 3
     # On failure of either, the processor goes on in what was mapped before: the bytes are the same.
     protection, flags = _PROT_READ | _PROT_EXEC, _MAP_PRIVATE | _MAP_FIXED
     if mmap(text.start, len(text), protection, flags, copy, 0) == text.start:

@@ -1,8 +1,6 @@
 """What a process says of itself to the kernel: prctl(2)."""
 
-from ctypes import c_ulong
-
-from calcd.linux.libc import bare_libc, check, libc
+from calcd.linux.libc import UnsignedLong, bare_libc, check, libc
 
 PR_SET_PDEATHSIG = 1
 PR_SET_SECCOMP = 22
@@ -17,5 +15,5 @@ does. Returns less than 0 on failure."""
 
 def prctl(option: int, value: int) -> int:
     """prctl(2) with one argument. Raises OSError."""
-    zero = c_ulong(0)
-    return check("prctl", libc.prctl(option, c_ulong(value), zero, zero, zero))
+    zero = UnsignedLong(0)
+    return check("prctl", libc.prctl(option, UnsignedLong(value), zero, zero, zero))

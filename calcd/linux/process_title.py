@@ -6,8 +6,9 @@ the arguments out in (proc(5), cmdline), so a title is as long as that area at m
 cut, because what follows are the environment's strings, still in use.
 """
 
-import ctypes
 from struct import Struct
+
+from calcd.linux.libc import Char
 
 
 class Title:
@@ -25,7 +26,7 @@ class Title:
         # For who calls no more functions than it must: calcd.handler.process. write(arguments, 0, text) cuts
         # the text, or fills it up with NULs; the last byte stays one.
         self.write = Struct(f"{end - start - 1}s").pack_into
-        self.arguments = memoryview((ctypes.c_char * (end - start)).from_address(start))
+        self.arguments = memoryview((Char * (end - start)).from_address(start))
 
     def set(self, text: bytes) -> None:
         """Shows text from now on. It may hold no NUL."""

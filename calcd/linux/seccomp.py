@@ -4,11 +4,11 @@ What the call needs is made before the fork, so that a handler touches few pages
 those of calcd.listener.system_calls.
 """
 
-import ctypes
 import errno
+from _ctypes import addressof, get_errno
 from struct import pack
 
-from calcd.linux.libc import libc
+from calcd.linux.libc import Char, libc
 from calcd.linux.prctl import PR_SET_SECCOMP, bare_prctl
 
 SECCOMP_MODE_FILTER = 2
@@ -20,7 +20,7 @@ def is_supported() -> bool:
     """Whether the kernel takes filters: seccomp(2), "SECCOMP_SET_MODE_FILTER". By prctl(2), like the rest,
     because systemd 252 does not count seccomp(2) among the calls of a service."""
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, None)
-    return ctypes.get_errno() == errno.EFAULT
+    return get_errno() == errno.EFAULT
 
 
 class Filter:
@@ -28,10 +28,10 @@ class Filter:
 
     def __init__(self, program: bytes) -> None:
         """program is what the kernel's BPF machine executes at each system call; empty for no filter."""
-        self._program = ctypes.create_string_buffer(program, len(program))
+        self._program = (Char * len(program)).from_buffer_copy(program)
         # struct sock_fprog: how many instructions there are, and where.
         # For a caller that calls no more functions than it must: calcd.handler.process.
-        count, address = len(program) // _INSTRUCTION_SIZE, ctypes.addressof(self._program)
+        count, address = len(program) // _INSTRUCTION_SIZE, addressof(self._program)
         self.argument = pack("@HP", count, address) if program else b""
 
     def enforce(self) -> None:

@@ -3,12 +3,11 @@
 With them a read(2) or write(2) that has to wait for longer fails with EAGAIN, and one that is short of some
 bytes returns those it has. The kernel keeps the time: no call is made for it between a request and its reply.
 
-By ctypes, because a connection is a file descriptor here, and a socket object costs a fork a dozen pages.
+By libc's, because a connection is a file descriptor here, and a socket object costs a fork a dozen pages.
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
 from _socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
 from struct import pack
@@ -16,7 +15,6 @@ from struct import pack
 from calcd.linux.libc import check, libc
 
 _setsockopt = libc.setsockopt
-_setsockopt.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 
 
 def timeval(seconds: float) -> bytes:

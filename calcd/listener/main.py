@@ -23,10 +23,13 @@ def main() -> int:
     huge_pages.move_program_text()
     given = dict(word.split("=") for word in sys.argv[-1].split())
     supervisor = socket(fileno=int(given["supervisor"]))
+    reports = int(given["reading_end"]), int(given["writing_end"])
+    sockets = [socket(fileno=int(fd)) for fd in given["sockets"].split(",")]
     limits = Limits(given)
     own_filter, handlers_filter, missing = filters.build(limits.connections_per_handler > 1)
     if missing:
         supervisor.send(packets.pack([packets.unconfined(missing)]))
+    _close_all_but({supervisor.fileno(), *reports, *(listening.fileno() for listening in sockets)})
     title = Title()
     # They are the supervisor's, also when they are sent to all: by a terminal, by systemctl kill, or by
     # the kernel to a process group that lost its last tie to a session and has a stopped member.
@@ -35,9 +38,9 @@ def main() -> int:
     signals.block((STOP_ACCEPTING,))  # its own to handlers, by the process group that it shares with them
     restrict(limits)
     listener = Listener(
-        sockets=[socket(fileno=int(fd)) for fd in given["sockets"].split(",")],
+        sockets=sockets,
         supervisor=supervisor,
-        reports=(int(given["reading_end"]), int(given["writing_end"])),
+        reports=reports,
         signals=signalfd,
         has_successor=given["has_successor"] == "1",
         drain_time=float(given["drain_time"]),
@@ -55,3 +58,14 @@ def main() -> int:
     own_filter.enforce()
     listener.run()
     return os.EX_OK
+
+
+def _close_all_but(needed: set[int]) -> None:
+    """Closes other files than these, and standard input, output and error.
+
+    When it is imported, Python 3.14's _ctypes tries whether C could call Python, for which libffi (3.8) opens
+    its own file, for good. Nothing here is called so; nor could it be, under the listener's filter.
+    """
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd > 2 and fd not in needed:
+            os.closerange(fd, fd + 1)  # close() would complain: one of them was the listing itself
