@@ -46,6 +46,7 @@ ROOT = Root()
 # What Debian's installer does: without it localhost is not a name, and the machine has its host's.
 FINISH = "echo 127.0.0.1 localhost >$1/etc/hosts; echo debian >$1/etc/hostname"
 TREE = Path(__file__).resolve().parents[2]
+OWN_ROOT = Path(__file__).with_name("own_root.py")
 SOURCE = "/src"  # where a machine shows the tree, read-only
 COPY = "/root/calcd"
 COPY_TREE = f"mkdir {COPY}; tar -C {SOURCE} --exclude=./build --exclude=./.git -c . | tar -C {COPY} -x"
@@ -88,7 +89,8 @@ def base_root(suite: str, root: Root) -> Path:
             unfinished = directory.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             build = subprocess.run(
-                ["mmdebstrap", "--quiet", *options, suite, unfinished],
+                # In a mount namespace: if it is killed, nothing of the host stays mounted in what is removed.
+                [sys.executable, OWN_ROOT, "mmdebstrap", "--quiet", *options, suite, unfinished],
                 capture_output=True,
                 text=True,
                 check=False,
@@ -215,7 +217,7 @@ class Machine:
                     *("setpriv", "--pdeathsig", "TERM"),
                     *("sh", "-c", 'for cgroup in $0; do echo $$ >"$cgroup/cgroup.procs"; done; exec "$@"'),
                     " ".join(map(str, cgroups)),
-                    *(sys.executable, str(Path(__file__).with_name("own_root.py"))),
+                    *(sys.executable, str(OWN_ROOT)),
                     *("systemd-nspawn", "--quiet", "--settings=no", f"--machine={self.name}"),
                     *("--directory", str(root), "--read-only", "--volatile=overlay"),
                     *(f"--bind-ro={TREE}:{SOURCE}", f"--tmpfs={SOURCE}/build"),
