@@ -48,6 +48,7 @@ help:
 	@echo 'make lint       the style and the types alone'
 	@echo 'make test       the tests that need no root and no machine'
 	@echo 'make deb        builds the Debian package of what is committed, into build/deb'
+	@echo 'make check-next  the tests that need no machine in Debian sid, made anew each day, or by FRESH=1; as root'
 	@echo 'make check-package  the tests of the Debian package alone, on Debian 12 and 13; as root'
 	@echo 'make release    commits and tags VERSION=x.y.z, with its changelogs, after ./check; CHECK= leaves that out'
 	@echo 'make fuzz       fuzzes what strangers can send, SECONDS=60 or RUNS= for each target; after ./check'
@@ -137,6 +138,11 @@ uninstall:
 
 check:
 	./check
+
+.PHONY: check-next
+FRESH =
+check-next:
+	@FRESH=$(FRESH) packaging/check-next
 
 .PHONY: deb check-package
 deb:
