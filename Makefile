@@ -55,6 +55,7 @@ help:
 	@echo 'make lint       checks style and types alone'
 	@echo 'make test       runs the tests that need neither root nor a machine'
 	@echo 'make deb        builds a Debian package of what is committed, into build/deb'
+	@echo 'make check-next  runs the tests that need no machine in Debian sid, made anew each day or by FRESH=1; as root'
 	@echo 'make check-package  runs the tests of the Debian package alone, on Debian 12 and 13; as root'
 	@echo 'make release    commits and tags VERSION=x.y.z, with its changelogs, after ./check; CHECK= leaves that out'
 	@echo 'make fuzz       fuzzes what clients can send, SECONDS=60 or RUNS= for each target; after ./check'
@@ -175,6 +176,11 @@ uninstall: fitting
 
 check:
 	./check
+
+.PHONY: check-next
+FRESH =
+check-next:
+	@FRESH=$(FRESH) packaging/check-next
 
 .PHONY: deb check-package
 deb:

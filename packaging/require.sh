@@ -1,4 +1,9 @@
-# What ./quickstart and ./check have in common; to be read in with the shell's "." command.
+# What ./quickstart, ./check and others have in common; to be read in with the shell's "." command.
+
+# For the tests that need no machine.
+TEST_PACKAGES='python3-daemon python3-systemd python3-seccomp python3-pytest python3-pytest-xdist python3-hypothesis
+	git gcc libc6-dev make procps iproute2 strace man-db mandoc bash-completion zsh
+	libjemalloc2 libmimalloc-dev libtcmalloc-minimal4 libfaketime'
 
 die() {
 	echo "$0: $*" >&2

@@ -1,9 +1,8 @@
 """Gives up root's rights: capabilities(7)."""
 
-import ctypes
 from struct import Struct
 
-from calcd.linux.libc import check, libc
+from calcd.linux.libc import Char, check, libc
 from calcd.linux.prctl import PR_CAPBSET_DROP, PR_CAPBSET_READ, prctl
 
 _VERSION_3 = 0x20080522  # capget(2): sets of 64 bits, each in two halves
@@ -32,8 +31,8 @@ def give_up() -> None:
     Raises OSError.
     """
     none = _SETS.pack(0, 0, 0, 0, 0, 0)
-    header, sets = _HEADER.pack(_VERSION_3, 0), ctypes.create_string_buffer(none)
+    header, sets = _HEADER.pack(_VERSION_3, 0), (Char * len(none))()
     check("capget", libc.capget(header, sets))
     # Only if there are any: systemd's filter for services allows capget(2), but not capset(2).
-    if sets.raw[: len(none)] != none:
+    if bytes(sets) != none:
         check("capset", libc.capset(header, none))

@@ -4,7 +4,7 @@
     with one thread needs neither, and they cost 23 page faults, 50 us. glibc's _Fork(3) (2.34, POSIX.1-2024)
     is the system call alone.
 2.  From Python 3.12 on, os.fork() also reads /proc/self/stat each time, to count the threads.
-3.  ctypes keeps the interpreter's lock during the call (calcd.linux.libc), so the child holds it too.
+3.  libc keeps the interpreter's lock during the call (calcd.linux.libc), so the child holds it too.
 """
 
 import os

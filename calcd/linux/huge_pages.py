@@ -14,12 +14,10 @@ If any of this fails, the text stays as it is, or in small pages. This is slower
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
-from ctypes import c_int, c_long, c_size_t, c_void_p
 
-from calcd.linux.libc import bare_libc
+from calcd.linux.libc import Char, UnsignedLong, address_of, bare_libc
 
 # mmap(2). On alpha and parisc 0x10 is MAP_ANONYMOUS: the mapping is elsewhere, then, and the text as it was.
 _PROT_READ, _PROT_EXEC = 1, 4
@@ -48,7 +46,7 @@ def move_program_text() -> None:
 def _read_only_mappings() -> range:
     """Returns the range of addresses around the interpreter's code where its file is mapped read-only:
     proc(5)."""
-    code = ctypes.cast(ctypes.pythonapi.Py_GetVersion, c_void_p).value
+    code = address_of("Py_GetVersion")
     run, run_name = range(0), b""
     with open("/proc/self/maps", "rb") as maps:
         for line in maps:
@@ -69,7 +67,7 @@ def _whole_pages(addresses: range, size: int) -> range:
 
 def _fill(copy: int, text: range) -> bool:
     """Copies the text and seals the copy. Returns whether that succeeded."""
-    original = (ctypes.c_char * len(text)).from_address(text.start)
+    original = (Char * len(text)).from_address(text.start)
     try:
         if os.pwrite(copy, original, 0) < len(text):
             return False
@@ -81,10 +79,10 @@ def _fill(copy: int, text: range) -> bool:
 
 def _map(copy: int, text: range) -> None:
     mmap = bare_libc.mmap
-    mmap.argtypes = (c_void_p, c_size_t, c_int, c_int, c_int, c_long)
-    mmap.restype = c_void_p
+    mmap.argtypes = (UnsignedLong,) * 6
+    mmap.restype = UnsignedLong
     madvise = bare_libc.madvise
-    madvise.argtypes = (c_void_p, c_size_t, c_int)
+    madvise.argtypes = (UnsignedLong,) * 3
     # If a call fails, the program continues in the text that was mapped before, which has the same bytes.
     protection, flags = _PROT_READ | _PROT_EXEC, _MAP_PRIVATE | _MAP_FIXED
     if mmap(text.start, len(text), protection, flags, copy, 0) == text.start:

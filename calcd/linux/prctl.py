@@ -1,8 +1,6 @@
 """Sets attributes of this process in the kernel: prctl(2)."""
 
-from ctypes import c_ulong
-
-from calcd.linux.libc import bare_libc, check, libc
+from calcd.linux.libc import UnsignedLong, bare_libc, check, libc
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -18,5 +16,5 @@ Returns a negative number on failure."""
 
 def prctl(option: int, value: int) -> int:
     """Calls prctl(2) with one argument. Raises OSError."""
-    zero = c_ulong(0)
-    return check("prctl", libc.prctl(option, c_ulong(value), zero, zero, zero))
+    zero = UnsignedLong(0)
+    return check("prctl", libc.prctl(option, UnsignedLong(value), zero, zero, zero))

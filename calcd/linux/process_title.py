@@ -7,8 +7,9 @@
     still in use.
 """
 
-import ctypes
 from struct import Struct
+
+from calcd.linux.libc import Char
 
 
 class Title:
@@ -26,7 +27,7 @@ class Title:
         # Public, because calcd.handler.process saves the call of set(). write(arguments, 0, text) cuts the
         # text or pads it with NULs. The last byte of the memory stays a NUL.
         self.write = Struct(f"{end - start - 1}s").pack_into
-        self.arguments = memoryview((ctypes.c_char * (end - start)).from_address(start))
+        self.arguments = memoryview((Char * (end - start)).from_address(start))
 
     def set(self, text: bytes) -> None:
         """Sets the title. text must not hold a NUL."""

@@ -4,11 +4,11 @@ The argument of the call is made before the fork, so that a handler touches few 
 calcd.listener.system_calls compiles the filters.
 """
 
-import ctypes
 import errno
+from _ctypes import addressof, get_errno
 from struct import Struct, pack
 
-from calcd.linux.libc import libc
+from calcd.linux.libc import Char, libc
 from calcd.linux.prctl import PR_SET_SECCOMP, bare_prctl
 
 SECCOMP_MODE_FILTER = 2
@@ -25,7 +25,7 @@ def is_supported() -> bool:
     The module calls prctl(2), because systemd 252 does not include seccomp(2) in the calls of a service.
     """
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, None)
-    return ctypes.get_errno() == errno.EFAULT
+    return get_errno() == errno.EFAULT
 
 
 def up_to(number: int, program: bytes) -> bytes:
@@ -39,10 +39,10 @@ class Filter:
 
     def __init__(self, program: bytes) -> None:
         """program is the BPF code that the kernel runs at each system call; empty for no filter."""
-        self._program = ctypes.create_string_buffer(program, len(program))
+        self._program = (Char * len(program)).from_buffer_copy(program)
         # struct sock_fprog: the number of instructions, and their address. Public, because
         # calcd.handler.process saves the call of enforce().
-        count, address = len(program) // _INSTRUCTION.size, ctypes.addressof(self._program)
+        count, address = len(program) // _INSTRUCTION.size, addressof(self._program)
         self.argument = pack("@HP", count, address) if program else b""
 
     def enforce(self) -> None:

@@ -12,9 +12,8 @@ from __future__ import annotations
 import _signal
 import os
 from _signal import SIG_SETMASK, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGXCPU
-from ctypes import create_string_buffer
 
-from calcd.linux.libc import bare_libc
+from calcd.linux.libc import Char, bare_libc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,10 +49,10 @@ class SignalPipe:
 def set_of(numbers: Iterable[int]) -> bytes:
     """Returns a sigset_t with these signals: sigsetops(3). The size and the order of its words are the
     system's."""
-    result = create_string_buffer(_SET_SIZE)
+    result = (Char * _SET_SIZE)()
     for number in numbers:
         bare_libc.sigaddset(result, number)
-    return result.raw
+    return bytes(result)
 
 
 def ignore(numbers: Iterable[int]) -> None:

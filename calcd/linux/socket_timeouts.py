@@ -2,13 +2,12 @@
 
 1.  A read(2) or write(2) that waits for longer fails with EAGAIN, or returns the number of bytes that were
     transferred by then. The kernel keeps the time, so it takes no call between a request and its reply.
-2.  The module uses ctypes, because a connection is a file descriptor here. A socket object would cost a fork
-    a dozen pages.
+2.  The module calls libc's function, because a connection is a file descriptor here. A socket object would
+    cost a fork a dozen pages.
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
 from _socket import AF_UNIX, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM, SOL_SOCKET, socket
 from struct import pack
@@ -16,7 +15,6 @@ from struct import pack
 from calcd.linux.libc import check, libc
 
 _setsockopt = libc.setsockopt
-_setsockopt.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 
 
 def _timeval_format() -> str:

@@ -26,8 +26,11 @@ def main() -> int:
     huge_pages.move_program_text()
     given = dict(word.split("=") for word in sys.argv[-1].split())
     supervisor = socket(fileno=int(given["supervisor"]))
+    reports = int(given["reading_end"]), int(given["writing_end"])
+    sockets = [socket(fileno=int(fd)) for fd in given["sockets"].split(",")]
     limits = Limits(given)
     sources = Sources(given["exempt"].split(",") if given["exempt"] else ())
+    _close_all_but({supervisor.fileno(), *reports, *(listening.fileno() for listening in sockets)})
     title = Title()
     own_filter, handlers_filter, missing, call = filters.build(title, limits, sources)
     if missing and (missing <= packets.NO_KERNEL_SUPPORT or "hears_of_calls" in given):
@@ -42,9 +45,9 @@ def main() -> int:
     signals.block((STOP_ACCEPTING,))  # the listener sends it to its process group, which includes itself
     restrict(limits)
     listener = Listener(
-        sockets=[socket(fileno=int(fd)) for fd in given["sockets"].split(",")],
+        sockets=sockets,
         supervisor=supervisor,
-        reports=(int(given["reading_end"]), int(given["writing_end"])),
+        reports=reports,
         signals=signalfd,
         has_successor=given["has_successor"] == "1",
         drain_time=float(given["drain_time"]),
@@ -62,3 +65,14 @@ def main() -> int:
     own_filter.enforce()
     listener.run()
     return os.EX_OK
+
+
+def _close_all_but(needed: set[int]) -> None:
+    """Closes other files than these, and standard input, output and error.
+
+    When it is imported, Python 3.14's _ctypes tries whether C could call Python, for which libffi (3.8) opens
+    its own file, for good. Nothing here is called so; nor could it be, under the listener's filter.
+    """
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd > 2 and fd not in needed:
+            os.closerange(fd, fd + 1)  # close() would complain: one of them was the listing itself

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.daemon import Calcd, ask, receive
+from support.daemon import TREE, Calcd, ask, receive
 from support.processes import wait_for
 
 from calcd.protocol.classic import Operation, encode_request
@@ -33,8 +34,8 @@ DIED = r"connection \d+ .*: its handler \d+ died: (.*); how many requests it had
 
 
 @contextlib.contextmanager
-def calcd_with(folder: Path, settings: str) -> Iterator[Calcd]:
-    daemon = Calcd(folder)
+def calcd_with(folder: Path, settings: str, tree: Path = TREE) -> Iterator[Calcd]:
+    daemon = Calcd(folder, tree=tree)
     daemon.config.write_text(f"[calcd]\n{settings}\n")
     daemon.expected += [FULL, NO_LONGER_FULL, REFUSED, ADMITTED]
     with daemon:
@@ -265,14 +266,19 @@ def test_handlers_have_the_limits_that_are_set(folder: Path) -> None:
         assert re.search(r"(?m)^Max data size +33554432 ", limits)
 
 
-def test_a_handler_that_takes_too_much_memory_ends_and_the_others_do_not(folder: Path) -> None:
-    with calcd_with(folder, "") as calcd:
+def test_a_handler_that_takes_too_much_memory_ends_and_the_others_do_not(
+    tmp_path: Path, folder: Path
+) -> None:
+    # No client can have a handler take much; so this one reads in pieces that are larger than its memory.
+    shutil.copytree(TREE / "calcd", tmp_path / "tree" / "calcd")
+    session = tmp_path / "tree" / "calcd" / "handler" / "session.py"
+    source = session.read_text()
+    assert "_LARGE_READ = 64 * 1024\n" in source
+    session.write_text(source.replace("_LARGE_READ = 64 * 1024\n", "_LARGE_READ = 64 * 1024**2\n"))
+    with calcd_with(folder, "HandlerMemory=32M", tmp_path / "tree") as calcd:
         calcd.expected.append(DIED)
         with calcd.connect() as connection:
             assert ask(connection, ADD, 20, 22) == 42
-            (handler,) = calcd.handlers
-            # No client can have a handler take much; so this one gets less than it has already.
-            subprocess.run(["prlimit", f"--pid={handler.pid}", "--data=65536"], check=True)
             connection.sendall(QUESTION * 20_000)
             with contextlib.suppress(ConnectionResetError):
                 while connection.recv(65536):

@@ -122,7 +122,7 @@ def test_what_is_meant_for_another_process_is_not_taken(folder: Path) -> None:
 
 
 def test_no_process_that_it_starts_learns_of_them(folder: Path) -> None:
-    variables = ("NOTIFY_SOCKET=/nowhere", "WATCHDOG_USEC=60000000", "WATCHDOG_PID=", "LISTEN_PIDFDID=1")
+    variables = ("NOTIFY_SOCKET=/nowhere", "WATCHDOG_USEC=60000000", "WATCHDOG_PID=")
     with (
         socket.create_server(("127.0.0.1", 0)) as passed,
         Calcd(

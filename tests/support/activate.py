@@ -1,4 +1,4 @@
-"""Runs a command in its own place as systemd runs a service with sockets: sd_listen_fds(3).
+"""Runs a command in its own place as systemd (258) runs a service with sockets: sd_listen_fds(3).
 
     activate.py FDS NAMES COMMAND...
 
@@ -20,7 +20,14 @@ def main() -> None:
     for number, copy in enumerate(copies, _FIRST):
         os.dup2(copy, number)
     os.closerange(_FIRST + len(passed), max(*copies, *passed) + 1)
-    os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(passed)), "LISTEN_FDNAMES": names}
+    pid = os.getpid()
+    os.environ |= {
+        "LISTEN_PID": str(pid),
+        # A PID may be another process's later, and this number never.
+        "LISTEN_PIDFDID": str(os.fstat(os.pidfd_open(pid)).st_ino),
+        "LISTEN_FDS": str(len(passed)),
+        "LISTEN_FDNAMES": names,
+    }
     os.execvp(command[0], command)
 
 

@@ -51,6 +51,8 @@ HEAVY = {
     # 0.3 to 2 MB each, and 30 us for a MB at every fork.
     *("collections", "contextlib", "enum", "functools", "json", "re", "selectors", "signal", "socket"),
     "typing",
+    # From Python 3.14 on, it brings threading in, by sysconfig.
+    "ctypes",
 }
 
 
