@@ -10,7 +10,7 @@ from _signal import ITIMER_REAL, SIG_SETMASK, setitimer
 from os import EX_OK, EX_SOFTWARE, _exit, close, getpid, getppid, write
 from time import monotonic_ns, process_time, sleep
 
-from calcd.handler.commands import ADMITTED, ANSWERS, BLOCKED, STOP_ACCEPTING
+from calcd.handler.listener_signals import ADMITTED, ANSWERS, BLOCKED, STOP_ACCEPTING
 from calcd.handler.peers import host_and_name
 from calcd.handler.report import ACCEPTED, ENDED, EXIT_NO_MEMORY, FAILED, START, accepted, ended, failed
 from calcd.handler.session import Session

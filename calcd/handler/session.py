@@ -27,8 +27,8 @@ from struct import pack
 from calcd.handler import report
 from calcd.linux.socket_timeouts import limit_receive, limit_send, timeval
 from calcd.linux.socket_view import SocketView
-from calcd.protocol import answers
-from calcd.protocol.answers import answer, answer_one, reason
+from calcd.protocol import calculator
+from calcd.protocol.calculator import answer, answer_one, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ _LARGE_READ = 64 * 1024
 # Seconds to wait for the client when calcd ends a connection: for the first request of a new connection, for
 # the rest of a request that has begun, and for the client's half of the close.
 _GRACE = 1.0
-_REQUEST_SIZE, _REPLY_SIZE = answers.REQUEST.size, answers.REPLY.size
+_REQUEST_SIZE, _REPLY_SIZE = calculator.REQUEST.size, calculator.REPLY.size
 _ENDINGS = {
-    answers.STOP_QUIT: report.QUIT,
-    answers.STOP_DIVISION_BY_ZERO: report.DIVISION_BY_ZERO,
-    answers.STOP_UNKNOWN_OPERATION: report.UNKNOWN_OPERATION,
+    calculator.STOP_QUIT: report.QUIT,
+    calculator.STOP_DIVISION_BY_ZERO: report.DIVISION_BY_ZERO,
+    calculator.STOP_UNKNOWN_OPERATION: report.UNKNOWN_OPERATION,
 }
 _ENDED_BY_CLIENT = (report.QUIT, report.CLIENT_CLOSED, report.TRUNCATED)
 
@@ -212,9 +212,9 @@ class Session:
             self._requests = before + sent // _REPLY_SIZE
 
     def _stop(self, stop: int, unanswered: bytes) -> int:
-        """The protocol ends the connection. stop is one of answers.STOP_*, the reason. unanswered begins with
-        the request that caused it. Returns the ending."""
-        if stop != answers.STOP_QUIT:
+        """The protocol ends the connection. stop is one of calculator.STOP_*, the reason. unanswered begins
+        with the request that caused it. Returns the ending."""
+        if stop != calculator.STOP_QUIT:
             self._pending = unanswered[:_REQUEST_SIZE]
         elif len(unanswered) > _REQUEST_SIZE:
             self._linger()  # bytes follow the quit: they are ignored, and must not cause a reset
@@ -225,7 +225,7 @@ class Session:
         Returns as _take()."""
         if len(self._pending) >= _REPLY_SIZE:  # a stranger's operation is known before the rest comes
             oper = int.from_bytes(self._pending[:_REPLY_SIZE], "little", signed=True)
-            if not answers.ADD <= oper <= answers.QUIT:
+            if not calculator.ADD <= oper <= calculator.QUIT:
                 return report.UNKNOWN_OPERATION
         now = time.monotonic()
         if is_new:

@@ -9,7 +9,7 @@ from calcd.handler.acceptor import Acceptor
 from calcd.handler.peers import host_and_name
 from calcd.handler.process import Handler
 from calcd.linux.seccomp import Filter
-from calcd.protocol.answers import QUIT, REQUEST
+from calcd.protocol.calculator import QUIT, REQUEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from calcd.linux.process_title import Title
 from calcd.linux.signals import SignalPipe, ignore_stray
 from calcd.log import log, messages, targets
 from calcd.log.log import Log
-from calcd.settings import links, reading, writing
+from calcd.settings import reading, symlinks, writing
 from calcd.settings.reading import ConfigError
 from calcd.settings.table import Settings
 from calcd.settings.values import LogTarget
@@ -58,9 +58,9 @@ def _complain(failure: Failure) -> ExitStatus:
 
 
 def _warn_of_hidden_files() -> None:
-    for name, target in links.hidden_from_service():
+    for name, target in symlinks.hidden_from_service():
         print(
-            f"calcd: warning: {name} is a symbolic link to {target}, and {links.WHAT_IS_SHOWN}",
+            f"calcd: warning: {name} is a symbolic link to {target}, and {symlinks.WHAT_IS_SHOWN}",
             file=sys.stderr,
         )
 

@@ -72,7 +72,7 @@ def _make(
     """Runs in the child: writes the filters to the files, and returns what is missing, as build()."""
     import site  # noqa: PLC0415 - too costly for the listener, which runs without it
 
-    from calcd.handler import rehearsal  # noqa: PLC0415 - likewise
+    from calcd.handler import filter_rehearsal  # noqa: PLC0415 - likewise
 
     site.main()  # adds the folder of Debian's Python packages
     try:
@@ -88,7 +88,7 @@ def _make(
     own_program, handlers_program = _content(own), _content(handlers)
 
     def works(own: bytes, handlers: bytes) -> bool:
-        return rehearsal.succeeds(own, handlers, title=title, limits=limits, sources=sources)
+        return filter_rehearsal.succeeds(own, handlers, title=title, limits=limits, sources=sources)
 
     if works(own_program, handlers_program) or not works(b"", b""):  # then it is not the filters' fault
         return 0

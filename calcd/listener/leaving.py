@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 
-from calcd.handler.commands import STOP_ACCEPTING
+from calcd.handler.listener_signals import STOP_ACCEPTING
 from calcd.linux import signals
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from calcd.handler.acceptor import Acceptor
     from calcd.linux.event_loop import Timers
     from calcd.listener.admission import Admission
-    from calcd.listener.hearing import Hearing
+    from calcd.listener.handler_reports import HandlerReports
     from calcd.listener.pool import Pool
     from calcd.listener.staffing import Staffing
 
@@ -37,7 +37,7 @@ class Leaving:
         timers: Timers,
         pool: Pool,
         admission: Admission,
-        hearing: Hearing,
+        reports: HandlerReports,
         staffing: Staffing,
     ) -> None:
         """has_successor says that systemd holds the sockets: when this listener drains, it need not serve the
@@ -48,7 +48,7 @@ class Leaving:
         self._timers = timers
         self._pool = pool
         self._admission = admission
-        self._hearing = hearing
+        self._reports = reports
         self._staffing = staffing
         self._is_draining = False
         self._last_connection = 0  # ends the wait for the backlog when so many are accepted in all
@@ -90,7 +90,7 @@ class Leaving:
         self.drain()
 
     def _close_when_nobody_waits(self) -> None:
-        self._hearing.take_reports()
+        self._reports.take_reports()
         may_accept = self._pool.connections < self._last_connection and not self._admission.is_full()
         if may_accept and self._acceptor.has_waiting():
             self._timers.set("backlog", _BACKLOG_INTERVAL, self._close_when_nobody_waits)

@@ -26,13 +26,13 @@ from calcd.linux.event_loop import EventLoop
 from calcd.linux.signalfd import read_signals
 from calcd.listener import packets
 from calcd.listener.admission import Admission
-from calcd.listener.hearing import Hearing
+from calcd.listener.handler_reports import HandlerReports
 from calcd.listener.leaving import Leaving
-from calcd.listener.link import Link
 from calcd.listener.outbox import Outbox
 from calcd.listener.pool import Pool
 from calcd.listener.reached_limits import ReachedLimits
 from calcd.listener.staffing import Staffing
+from calcd.listener.supervisor_link import Link
 from calcd.listener.troubles import Troubles
 
 TYPE_CHECKING = False
@@ -101,7 +101,7 @@ class Listener:
             sources=sources,
             own_filter=handlers_filter,
         )
-        self._hearing = Hearing(
+        self._reports = HandlerReports(
             reports=reports_to_read,
             admission_requests=admission_requests,
             loop=self._loop,
@@ -132,7 +132,7 @@ class Listener:
             timers=self._loop.timers,
             pool=self._pool,
             admission=self._admission,
-            hearing=self._hearing,
+            reports=self._reports,
             staffing=self._staffing,
         )
 
@@ -140,7 +140,7 @@ class Listener:
         """Serves until the supervisor tells it to leave, or has died, and every handler has ended."""
         self._staffing.open()
         self._loop.watch(self._signals, self._take_signals)
-        self._hearing.open()
+        self._reports.open()
         self._link.open()  # takes the counts of other listeners' connections, before there is a handler
         self._outbox.tell(packets.ready())
         while True:
@@ -152,7 +152,7 @@ class Listener:
             self._loop.turn()
 
     def _hear_and_tell(self) -> None:
-        self._hearing.take_reports()
+        self._reports.take_reports()
         self._link.flush()
 
     def _take_signals(self) -> None:
@@ -162,7 +162,7 @@ class Listener:
                 children.append(pid)
             else:
                 self._leaving.drain()
-        self._hearing.take_ends(children)
+        self._reports.take_ends(children)
 
     def _obey(self, packet: bytes) -> None:
         """Carries out a command of the supervisor."""

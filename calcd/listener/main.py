@@ -5,7 +5,7 @@ import os
 import sys
 from _socket import socket
 
-from calcd.handler.commands import STOP_ACCEPTING
+from calcd.handler.listener_signals import STOP_ACCEPTING
 from calcd.handler.resource_limits import restrict
 from calcd.handler.sources import Sources
 from calcd.linux import huge_pages, signals

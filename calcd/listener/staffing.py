@@ -6,9 +6,9 @@ import errno
 import os
 import time
 
-from calcd.handler.commands import STOP_ACCEPTING
+from calcd.handler.listener_signals import STOP_ACCEPTING
 from calcd.linux.fork import fork
-from calcd.linux.refusal import refuse_new_connections
+from calcd.linux.refuse_connections import refuse_new_connections
 from calcd.listener.admission import FULL
 
 TYPE_CHECKING = False

@@ -9,19 +9,19 @@ three little-endian signed 32-bit integers. oper is 0 add, 1 sub, 2 mul, 3 div, 
 import enum
 import struct
 
-from calcd.protocol import answers
+from calcd.protocol import calculator
 
 
 class Operation(enum.IntEnum):
-    ADD = answers.ADD
-    SUB = answers.SUB
-    MUL = answers.MUL
-    DIV = answers.DIV
-    QUIT = answers.QUIT
+    ADD = calculator.ADD
+    SUB = calculator.SUB
+    MUL = calculator.MUL
+    DIV = calculator.DIV
+    QUIT = calculator.QUIT
 
 
-REQUEST = answers.REQUEST
-REPLY = answers.REPLY
+REQUEST = calculator.REQUEST
+REPLY = calculator.REPLY
 
 
 def encode_request(operation: Operation, op1: int = 0, op2: int = 0) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calcd.settings import links
+from calcd.settings import symlinks
 from calcd.settings.table import ROWS, Settings
 
 SECTION = "[calcd]"
@@ -60,7 +60,7 @@ class _Loader:
         except OSError as error:
             missing = isinstance(error, FileNotFoundError) and not path.is_symlink()
             if required or not missing:
-                self.problem(path, None, f"cannot be read: {error.strerror}{links.remedy(path)}")
+                self.problem(path, None, f"cannot be read: {error.strerror}{symlinks.remedy(path)}")
             return not missing
         self.load_text(path, data)
         return True
@@ -74,7 +74,7 @@ class _Loader:
                 entries = list(folder.iterdir())
             except OSError as error:
                 if not isinstance(error, FileNotFoundError) or folder.is_symlink():
-                    self.problem(folder, None, f"cannot be read: {error.strerror}{links.remedy(folder)}")
+                    self.problem(folder, None, f"cannot be read: {error.strerror}{symlinks.remedy(folder)}")
                 continue
             # Hidden files are left out, as by the shell's *.conf: most likely they are an editor's.
             found |= {e.name: e for e in entries if e.name.endswith(".conf") and not e.name.startswith(".")}

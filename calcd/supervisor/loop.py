@@ -30,7 +30,7 @@ from calcd.supervisor.held.sockets import Sockets
 from calcd.supervisor.reload import Reload
 from calcd.supervisor.status import Status
 from calcd.supervisor.stopping import Stopping
-from calcd.supervisor.succession.hearing import Hearing
+from calcd.supervisor.succession.listener_events import ListenerEvents
 from calcd.supervisor.succession.reaping import Reaping
 from calcd.supervisor.succession.roster import Roster
 from calcd.supervisor.succession.shared_counts import SharedCounts
@@ -82,7 +82,7 @@ class Supervisor:
             settled=self._settled,
         )
         self._shared = shared
-        self._hearing = Hearing(
+        self._events = ListenerEvents(
             loop=self._loop,
             roster=self._roster,
             connections=self._connections,
@@ -93,7 +93,7 @@ class Supervisor:
             ready=self._succession.ready,
         )
         self._reaping = Reaping(
-            roster=self._roster, hearing=self._hearing, succession=self._succession, reached=reached
+            roster=self._roster, events=self._events, succession=self._succession, reached=reached
         )
         self._reload = Reload(
             load_settings=load_settings,
@@ -131,7 +131,7 @@ class Supervisor:
 
     def _take_signals(self) -> None:
         # Events that came before the signal are logged and counted first.
-        self._hearing.take_all()
+        self._events.take_all()
         for number in self._signals.read():
             match number:
                 case signal.SIGTERM | signal.SIGINT:
@@ -149,7 +149,7 @@ class Supervisor:
 
     def _introduce(self, candidate: ListenerProcess) -> None:
         self._shared.introduce(candidate)
-        self._hearing.watch(candidate)
+        self._events.watch(candidate)
 
     def _settled(self, failure: Failure | None) -> None:
         """A candidate serves, or has failed."""

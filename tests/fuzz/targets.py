@@ -23,7 +23,7 @@ from calcd.handler.sources import Sources
 from calcd.listener import packets
 from calcd.log.log import Log
 from calcd.log.messages import Message
-from calcd.protocol import answers
+from calcd.protocol import calculator
 from calcd.protocol.foreign import looks_like, shown
 from calcd.settings.limits import Limits
 from calcd.settings.values import LogConnections, LogLevel, LogTarget
@@ -33,9 +33,9 @@ from calcd.supervisor.counts.connections import Connections
 Target = Callable[[bytes], None]
 
 _STOPS = {
-    model.QUIT: answers.STOP_QUIT,
-    model.DIVISION_BY_ZERO: answers.STOP_DIVISION_BY_ZERO,
-    model.UNKNOWN_OPERATION: answers.STOP_UNKNOWN_OPERATION,
+    model.QUIT: calculator.STOP_QUIT,
+    model.DIVISION_BY_ZERO: calculator.STOP_DIVISION_BY_ZERO,
+    model.UNKNOWN_OPERATION: calculator.STOP_UNKNOWN_OPERATION,
 }
 _ENDINGS = {
     model.QUIT: report.QUIT,
@@ -59,21 +59,21 @@ def frames_of(said: Conversation) -> int:
 
 
 def decoder(counts: Counts) -> Target:
-    """calcd.protocol.answers, on a run of frames at once, and on the same frames one by one."""
+    """calcd.protocol.calculator, on a run of frames at once, and on the same frames one by one."""
 
     def target(data: bytes) -> None:
         frames = data[: len(data) // model.SIZE * model.SIZE]
         said = model.converse(frames)
         expected = said.replies, _STOPS.get(said.ending)
-        assert answers.answer(frames) == expected
-        assert answers.answer(memoryview(frames)) == expected
+        assert calculator.answer(frames) == expected
+        assert calculator.answer(memoryview(frames)) == expected
         replies = []
         stop = None
         for at in range(0, len(frames), model.SIZE):
             frame = frames[at : at + model.SIZE]
-            reply = answers.answer_one(frame)
-            stop = None if reply else answers.reason(frame)
-            assert answers.answer(frame) == (reply, stop)
+            reply = calculator.answer_one(frame)
+            stop = None if reply else calculator.reason(frame)
+            assert calculator.answer(frame) == (reply, stop)
             if stop is not None:
                 break
             replies.append(reply)

@@ -25,7 +25,7 @@ def test_the_fuzzer_finds_nothing_in_the_running_daemon(tmp_path: Path) -> None:
 
 def test_the_fuzzer_finds_a_division_that_rounds_as_pythons_does(tmp_path: Path) -> None:
     shutil.copytree(TREE / "calcd", tmp_path / "calcd", ignore=shutil.ignore_patterns("__pycache__"))
-    answers = tmp_path / "calcd/protocol/answers.py"
+    answers = tmp_path / "calcd/protocol/calculator.py"
     answers.write_text(answers.read_text().replace("int(a / b)", "a // b"))
     with pytest.raises(AssertionError, match="Uncaught Python exception"):
         run("decoder", SHORT, tmp_path / "found", tree=tmp_path)

@@ -12,7 +12,7 @@ from support.c_server import CServer
 from support.integers import INT_MAX, INT_MIN
 
 from calcd.client import Client
-from calcd.protocol import answers, classic
+from calcd.protocol import calculator, classic
 from calcd.protocol.classic import Operation
 
 EDGES = (INT_MIN, INT_MIN + 1, -65536, -7, -2, -1, 0, 1, 2, 7, 46341, 65536, INT_MAX - 1, INT_MAX)
@@ -48,8 +48,8 @@ def in_c(tmp_path_factory: pytest.TempPathFactory, server: CServer) -> Iterator[
 
 def in_python(operation: Operation, a: int, b: int) -> int:
     request = classic.encode_request(operation, a, b)
-    alone, _ = answers.answer(request)
-    assert answers.answer(request * 2) == (alone * 2, None)
+    alone, _ = calculator.answer(request)
+    assert calculator.answer(request * 2) == (alone * 2, None)
     return classic.decode_replies(alone)[0]
 
 

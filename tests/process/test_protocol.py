@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.daemon import Calcd, ask, receive
 from support.processes import Process, wait_for
 
-from calcd.protocol.answers import answer
+from calcd.protocol.calculator import answer
 from calcd.protocol.classic import Operation, encode_request
 
 ADD, SUB, MUL, DIV, QUIT = Operation.ADD, Operation.SUB, Operation.MUL, Operation.DIV, Operation.QUIT

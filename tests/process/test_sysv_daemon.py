@@ -18,7 +18,7 @@ from support.daemon import Calcd, ask
 from support.launcher import held_back
 from support.processes import Process, every_process, of_session
 
-from calcd.handler.commands import STOP_ACCEPTING
+from calcd.handler.listener_signals import STOP_ACCEPTING
 from calcd.protocol.classic import Operation
 
 # What a careless caller leaves to those whom it starts: all signals ignored and blocked, a variable that

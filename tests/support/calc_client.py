@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support import processes
 
-from calcd.protocol import answers
+from calcd.protocol import calculator
 
 DEADLINE = processes.DEADLINE
 COMMAND = (sys.executable, "-W", "error", "-m", "calcd.client")
@@ -62,5 +62,5 @@ def accept(listener: socket.socket) -> socket.socket:
 
 def answer_one(connection: socket.socket) -> None:
     """Reads a request and sends what the classic protocol says."""
-    frame = connection.recv(answers.REQUEST.size, socket.MSG_WAITALL)
-    connection.sendall(answers.answer(frame)[0])
+    frame = connection.recv(calculator.REQUEST.size, socket.MSG_WAITALL)
+    connection.sendall(calculator.answer(frame)[0])

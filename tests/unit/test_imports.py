@@ -27,7 +27,7 @@ SUPERVISOR = (
     "events",
     "failure",
     "sd_notify",
-    "packages",
+    "dependencies",
 )
 
 # What each part may import of calcd, besides itself and calcd's version.
@@ -118,7 +118,7 @@ NOT_IN_A_FORK = {
     "calcd.protocol.classic",
     "calcd.protocol.foreign",
     "calcd.listener.system_calls",
-    "calcd.handler.rehearsal",
+    "calcd.handler.filter_rehearsal",
     "calcd.linux.capabilities",
 }
 

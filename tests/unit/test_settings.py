@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calcd.launch import options
-from calcd.settings import links, reading, values, writing
+from calcd.settings import reading, symlinks, values, writing
 from calcd.settings.addresses import Address, parse_address
 from calcd.settings.reading import ConfigError
 from calcd.settings.table import ROWS, Settings
@@ -266,7 +266,7 @@ def test_a_name_that_leads_nowhere_is_a_problem_and_not_an_absent_file(tmp_path:
 def hidden(root: Path) -> list[str]:
     return [
         f"{name.relative_to(root)} {target.relative_to(root)}"
-        for name, target in links.hidden_from_service(root)
+        for name, target in symlinks.hidden_from_service(root)
     ]
 
 

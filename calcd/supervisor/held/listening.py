@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
-from calcd.linux.refusal import refuse_new_connections
+from calcd.linux.refuse_connections import refuse_new_connections
 
 
 class Listening(NamedTuple):

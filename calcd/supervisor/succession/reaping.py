@@ -9,17 +9,17 @@ import os
 
 from calcd.supervisor.counts.reached_limits import ReachedLimits
 from calcd.supervisor.held.listener_process import ListenerProcess
-from calcd.supervisor.succession.hearing import Hearing
+from calcd.supervisor.succession.listener_events import ListenerEvents
 from calcd.supervisor.succession.roster import Roster
 from calcd.supervisor.succession.succession import Succession
 
 
 class Reaping:
     def __init__(
-        self, *, roster: Roster, hearing: Hearing, succession: Succession, reached: ReachedLimits
+        self, *, roster: Roster, events: ListenerEvents, succession: Succession, reached: ReachedLimits
     ) -> None:
         self._roster = roster
-        self._hearing = hearing
+        self._events = events
         self._succession = succession
         self._reached = reached
 
@@ -32,9 +32,9 @@ class Reaping:
         if not dead:
             return
         # The children's last events and reports come first, so that every handler that has died is known.
-        self._hearing.take_all()
+        self._events.take_all()
         for listener in self._roster.orphaned:
-            self._hearing.take_reports(listener)
+            self._events.take_reports(listener)
         for pid, wait_status in dead:
             if pid in self._roster.alive:
                 self._listener_ended(self._roster.alive.pop(pid), wait_status)
@@ -43,14 +43,14 @@ class Reaping:
         for listener in [orphaned for orphaned in self._roster.orphaned if orphaned.is_group_empty()]:
             # The listener had reaped these handlers, and died before it sent the events.
             for handler in list(listener.connections):
-                self._hearing.orphan_ended(listener, handler, None)
+                self._events.orphan_ended(listener, handler, None)
             self._roster.orphaned.remove(listener)
             listener.close()
 
     def _listener_ended(self, listener: ListenerProcess, wait_status: int) -> None:
-        self._hearing.ignore(listener)
+        self._events.ignore(listener)
         self._roster.orphaned.append(listener)
-        self._hearing.take_reports(listener)
+        self._events.take_reports(listener)
         self._reached.listener_ended(listener.pid)
         self._succession.ended(listener, wait_status)
 
@@ -61,8 +61,8 @@ class Reaping:
         """
         for listener in (*self._roster.orphaned, *self._roster.alive.values()):
             if handler in listener.connections:
-                self._hearing.take_reports(listener)
+                self._events.take_reports(listener)
             if handler in listener.connections:
-                self._hearing.orphan_ended(listener, handler, wait_status)
+                self._events.orphan_ended(listener, handler, wait_status)
                 return
         # Other children are reaped and ignored. calcd inherits some if it is PID 1 of a container.

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.integers import INT_MAX, INT_MIN, c_int
 
-from calcd.protocol import answers
-from calcd.protocol.answers import ADD, DIV, MUL, SUB
+from calcd.protocol import calculator
+from calcd.protocol.calculator import ADD, DIV, MUL, SUB
 
 EDGES = [INT_MIN, INT_MIN + 1, -65536, -46341, -7, -2, -1, 0, 1, 2, 7, 46341, 65536, INT_MAX - 1, INT_MAX]
 PAIRS = list(itertools.product(EDGES, EDGES))
@@ -32,21 +32,21 @@ c_div.restype = DivT
 def answer(oper: int, a: int, b: int) -> int | None:
     """None when division by zero ends the conversation."""
     frame = struct.pack("<iii", oper, a, b)
-    reply = answers.answer_one(frame)
-    stop = None if reply else answers.reason(frame)
-    assert answers.answer(frame) == (reply, stop)
-    assert answers.answer(frame * 2) == (reply * 2, stop)
+    reply = calculator.answer_one(frame)
+    stop = None if reply else calculator.reason(frame)
+    assert calculator.answer(frame) == (reply, stop)
+    assert calculator.answer(frame * 2) == (reply * 2, stop)
     if stop is not None:
-        assert stop == answers.STOP_DIVISION_BY_ZERO
+        assert stop == calculator.STOP_DIVISION_BY_ZERO
         return None
     (result,) = struct.unpack("<i", reply)
     return int(result)
 
 
 def check_refusal(frame: bytes, reason: int) -> None:
-    assert answers.answer_one(frame) == b""
-    assert answers.reason(frame) == reason
-    assert answers.answer(frame) == (b"", reason)
+    assert calculator.answer_one(frame) == b""
+    assert calculator.reason(frame) == reason
+    assert calculator.answer(frame) == (b"", reason)
 
 
 def quotient(a: int, b: int) -> int | None:
@@ -95,8 +95,8 @@ def test_well_known_answers(oper: int, a: int, b: int, expected: int | None) -> 
 
 @pytest.mark.parametrize("oper", [-1, 5, 0x20544547])
 def test_an_operation_that_there_is_not_has_no_answer(oper: int) -> None:
-    check_refusal(struct.pack("<iii", oper, 1, 1), answers.STOP_UNKNOWN_OPERATION)
+    check_refusal(struct.pack("<iii", oper, 1, 1), calculator.STOP_UNKNOWN_OPERATION)
 
 
 def test_a_quit_has_no_answer() -> None:
-    check_refusal(struct.pack("<iii", answers.QUIT, 1, 1), answers.STOP_QUIT)
+    check_refusal(struct.pack("<iii", calculator.QUIT, 1, 1), calculator.STOP_QUIT)

@@ -16,7 +16,7 @@ from calcd.handler.warm_up import listen_to_nobody
 from calcd.linux import signals
 from calcd.linux.prctl import PR_SET_DUMPABLE, prctl
 from calcd.linux.seccomp import Filter
-from calcd.protocol.answers import QUIT, REQUEST
+from calcd.protocol.calculator import QUIT, REQUEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from calcd.linux.event_loop import EventLoop
 from calcd.listener import packets
 from calcd.log import messages
 from calcd.log.log import Log
-from calcd.supervisor import packages
+from calcd.supervisor import dependencies
 from calcd.supervisor.counts.connections import Connections, describe
 from calcd.supervisor.counts.reached_limits import ReachedLimits
 from calcd.supervisor.events import (
@@ -37,7 +37,10 @@ _REMEDIES = {
 }
 # What is missing for the seccomp filters, and what to do about it.
 _MISSING = {
-    packets.NO_LIBRARY: ("libseccomp's Python bindings are missing", packages.remedy(packages.SECCOMP)),
+    packets.NO_LIBRARY: (
+        "libseccomp's Python bindings are missing",
+        dependencies.remedy(dependencies.SECCOMP),
+    ),
     packets.NO_KERNEL_SUPPORT: (
         "the kernel takes no seccomp filters",
         "use a kernel with CONFIG_SECCOMP_FILTER, and a container that allows them",
@@ -49,7 +52,7 @@ _MISSING = {
 }
 
 
-class Hearing:
+class ListenerEvents:
     def __init__(
         self,
         *,

@@ -6,7 +6,7 @@ import errno
 import os
 import time
 
-from calcd.handler import commands, report
+from calcd.handler import listener_signals, report
 from calcd.handler.peers import host_of
 from calcd.handler.process import CONNECTION_GONE
 from calcd.linux import signals
@@ -31,7 +31,7 @@ _REPORTS_INTERVAL = 0.002
 _CHECK_INTERVAL = 0.2
 
 
-class Hearing:
+class HandlerReports:
     def __init__(
         self,
         *,
@@ -129,7 +129,9 @@ class Hearing:
             source = ""
         decision = self._admission.decide(source, now)
         if asks:
-            self._signal(handler, commands.ADMITTED if decision == ADMITTED else commands.REFUSED)
+            self._signal(
+                handler, listener_signals.ADMITTED if decision == ADMITTED else listener_signals.REFUSED
+            )
             if decision != ADMITTED:
                 self._reached.add(decision, source, 1)
                 return False

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from calcd.supervisor.packages import SECCOMP, remedy
+from calcd.supervisor.dependencies import SECCOMP, remedy
 
 
 def test_for_debians_python_it_is_debians_package(monkeypatch: pytest.MonkeyPatch) -> None:

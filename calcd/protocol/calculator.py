@@ -1,4 +1,4 @@
-"""The server's side of the classic protocol (calcd.protocol.classic): computes the replies to frames.
+"""The calculator: computes the replies to the frames of the classic protocol (calcd.protocol.classic).
 
 1.  The module is separate from calcd.protocol.classic because a handler pays for its imports: enum alone
     takes 600 KiB of memory, and every fork copies the page tables of that.
