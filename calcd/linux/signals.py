@@ -11,7 +11,19 @@ from __future__ import annotations
 
 import _signal
 import os
-from _signal import SIG_SETMASK, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGUSR1, SIGXCPU
+from _signal import (
+    SIG_SETMASK,
+    SIGALRM,
+    SIGCHLD,
+    SIGHUP,
+    SIGINT,
+    SIGKILL,
+    SIGQUIT,
+    SIGTERM,
+    SIGUSR1,
+    SIGUSR2,
+    SIGXCPU,
+)
 
 from calcd.linux.libc import Char, bare_libc
 
@@ -20,7 +32,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import FrameType
 
-__all__ = ["SIGALRM", "SIGCHLD", "SIGHUP", "SIGINT", "SIGKILL", "SIGTERM", "SIGUSR1", "SIGXCPU"]
+__all__ = [
+    "SIGALRM",
+    "SIGCHLD",
+    "SIGHUP",
+    "SIGINT",
+    "SIGKILL",
+    "SIGQUIT",
+    "SIGTERM",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGXCPU",
+]
 
 # An architecture may lack the last one.
 _STRAY = ("SIGQUIT", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT")

@@ -39,8 +39,7 @@ def main() -> int:
         print(f"calcd: a seccomp filter is left out, because handlers call {call}", file=sys.stderr)
     # These signals are for the supervisor, even if all processes get them: from a terminal, from systemctl
     # kill, or from the kernel, when a process group with a stopped member becomes orphaned (setpgid(2)).
-    signals.ignore((signals.SIGINT, signals.SIGHUP, signals.SIGUSR1))
-    signals.ignore_stray()
+    signals.ignore((signals.SIGINT, signals.SIGHUP, signals.SIGUSR1, signals.SIGUSR2, signals.SIGQUIT))
     signalfd = open_signalfd(SIGNALS)
     signals.block((STOP_ACCEPTING,))  # the listener sends it to its process group, which includes itself
     restrict(limits)

@@ -24,9 +24,9 @@ pytestmark = pytest.mark.usefixtures("every_mode")
 REQUEST = encode_request(Operation.ADD, 20, 22)
 OPENED = r"connection \d+ from \S+ opened, handler (\d+)"
 DIED = r"connection (\d+) .* its handler \d+ died: killed by signal (\d+)( \(\w+\))?[;:,] .*"
-# The first three are the supervisor's, Python ignores the next two, the kernel the rest.
+# The first are the supervisor's, Python ignores the next two, the kernel the rest.
 IGNORED = {
-    *(signal.SIGHUP, signal.SIGINT, signal.SIGUSR1),
+    *(signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT),
     *(signal.SIGPIPE, signal.SIGXFSZ),
     *(signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH),
 }
