@@ -1,5 +1,7 @@
 """apt install, remove and purge."""
 
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +78,25 @@ def test_every_setting_in_its_configuration_is_at_its_default(installed: Machine
     installed.run("grep -v '^# ' /etc/calcd/calcd.conf | sed 's/^#//' >/tmp/enabled.conf")
     assert installed.output("calcd --config /tmp/enabled.conf --dump-config") == in_force
     assert installed.output("calcd --config /dev/null --dump-config") == in_force
+
+
+def test_it_says_who_has_its_address_and_what_to_do(tester: Machine, package: Package) -> None:
+    tester.run("systemd-run --unit=stranger python3 -m http.server --bind 127.0.0.1 7070")
+    tester.wait_for("ss -Hltn sport = :7070 | grep LISTEN")
+    stranger = tester.show("stranger.service", "MainPID")
+    said = tester.output(f"{INSTALL} {package.deb} 2>&1")
+    assert "calcd is installed, but does not serve: calcd.socket could not be opened.\n" in said
+    assert f"  It is taken: python3 (PID {stranger}) listens on 127.0.0.1:7070\n" in said
+    assert "Address already in use" in tester.output("journalctl -u calcd.socket")
+    another = re.search(r"(?m)^    \[Socket\]\n(    .*\n)+", said)
+    then = re.search("  Then: (.*)", said)
+    assert another and then
+    tester.run("mkdir /etc/systemd/system/calcd.socket.d")
+    tester.run("cat >/etc/systemd/system/calcd.socket.d/override.conf", stdin=textwrap.dedent(another[0]))
+    tester.run(f"systemctl daemon-reload; {then[1]}")
+    assert tester.output("calc-client --server 127.0.0.1:7071 add 2 3") == "5"
+    said = tester.output(f"{INSTALL} --reinstall {package.deb} 2>&1")
+    assert "does not serve" not in said
 
 
 def test_remove_stops_it_and_keeps_the_configuration(tester: Machine, package: Package) -> None:
