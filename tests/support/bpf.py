@@ -39,6 +39,6 @@ class Program:
                 case 0x35:  # jump if greater or equal
                     at += if_true if accumulator >= k else if_false
                 case 0x06:  # return
-                    return k
+                    return int(k)
                 case _:
                     raise ValueError(f"unknown instruction {code:#x}")
