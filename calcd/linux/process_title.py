@@ -10,6 +10,7 @@
 from struct import Struct
 
 from calcd.linux.libc import Char
+from calcd.linux.prctl import PR_SET_NAME, bare_prctl
 
 
 class Title:
@@ -18,8 +19,7 @@ class Title:
     __slots__ = ("arguments", "write")
 
     def __init__(self) -> None:
-        with open("/proc/self/comm", "w") as comm:  # the short name, for pgrep and ps -C, else "python3"
-            comm.write("calcd")
+        bare_prctl(PR_SET_NAME, b"calcd")  # the short name, for pgrep and ps -C, else "python3"
         with open("/proc/self/stat", "rb") as stat:
             # The second field is a name in parentheses, and may hold spaces. The third one follows it.
             fields = stat.read().rpartition(b") ")[2].split()

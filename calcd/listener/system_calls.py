@@ -135,8 +135,8 @@ LISTENER: tuple[Call, ...] = (
 )
 
 
-# Where mmap(2) takes its arguments as a struct in memory, which no filter sees. i386 and m68k, which not
-# every libseccomp knows, have mmap2 beside it; on s390x memory can become code, then.
+# Where mmap(2) takes its arguments as a struct in memory, which no filter sees. i386 and m68k (4, which not
+# every libseccomp knows) have mmap2 beside it; on s390x memory can become code, then.
 _HAS_OLD_MMAP = (Arch.X86, 4)
 _S390 = (Arch.S390, Arch.S390X)
 _NATIVE = int(Arch())

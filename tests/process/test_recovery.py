@@ -100,7 +100,8 @@ def test_a_reload_that_is_asked_for_while_a_listener_is_replaced_is_carried_out(
 
 
 def test_signals_that_mean_nothing_to_it_do_not_end_it(tmp_path: Path) -> None:
-    """All that end a program by default, but for those that calcd obeys and those of a program's own fault."""
+    """All that end a program by default, but for those that calcd obeys and those of a program's own
+    fault."""
     obeyed = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGKILL}
     faults = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS}
     others = {signal.SIGXCPU, signal.SIGTRAP}

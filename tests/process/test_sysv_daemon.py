@@ -71,8 +71,8 @@ def test_1_the_files_that_its_caller_had_open_are_closed(tmp_path: Path, folder:
 
 
 def test_2_the_signals_that_its_caller_ignored_are_not_ignored(processes: list[Process]) -> None:
-    """Reset all signal handlers to their default. calcd itself ignores those that would end it and mean nothing
-    to it."""
+    """Reset all signal handlers to their default. calcd itself ignores those that would end it and mean
+    nothing to it."""
     # Python turns these two into errors of the call; those for all of calcd are the supervisor's to answer.
     pythons = {signal.SIGPIPE, signal.SIGXFSZ}
     others = {signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT}

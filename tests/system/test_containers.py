@@ -15,7 +15,7 @@ INSTALL = f"{COPY_TREE}; make -C {COPY} install PREFIX=/usr"
 SERVER = "127.0.0.1:7099"
 # What an engine does: namespaces, all mounts but /proc read-only, a user that has no name, and no rights.
 MAKE_READ_ONLY = (
-    "for folder in / /dev /dev/shm /run /tmp; do "
+    "for folder in / /dev /dev/shm /proc /run /tmp; do "
     "! mountpoint -q $folder || mount -o remount,bind,ro $folder || exit; done"
 )
 RIGHTS = "--reuid=65532 --regid=65532 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs"

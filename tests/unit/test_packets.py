@@ -1,0 +1,13 @@
+"""What listener and supervisor tell each other, where one of them is from before an upgrade."""
+
+from calcd.listener import packets
+from calcd.supervisor import events
+from calcd.supervisor.events import Unconfined
+
+
+def test_a_listener_from_before_an_upgrade_names_no_system_call() -> None:
+    (event,) = packets.unpack(packets.pack([packets.unconfined(packets.NO_LIBRARY)]))
+    assert len(event) == 2  # all that such a listener sends, and such a supervisor takes
+    assert events.decode(event) == Unconfined(packets.NO_LIBRARY, "")
+    (event,) = packets.unpack(packets.pack([packets.unconfined(packets.BREAKS_HANDLERS, "getcwd")]))
+    assert events.decode(event) == Unconfined(packets.BREAKS_HANDLERS, "getcwd")
