@@ -39,11 +39,13 @@ def test_a_build_that_fails_keeps_what_was_built_before(
 def test_the_readmes_commands_build_what_is_committed_and_install_it(
     workshop: Machine, another: str, package: Package
 ) -> None:
-    workshop.run(f"cd {another}; git init -q; git add --all; {COMMIT}; echo '#' >>calcd/config.py; touch new")
+    workshop.run(
+        f"cd {another}; git init -q; git add --all; {COMMIT}; echo '#' >>calcd/settings/table.py; touch new"
+    )
     for command in blocks("sh", "Install it")[0].splitlines():
         said = workshop.run(f"cd {another}; DEB_BUILD_OPTIONS=nocheck {command}")
         if command == "make deb":
-            uncommitted = "not in the package, because it is not committed:\n M calcd/config.py\n?? new\n"
+            uncommitted = "not in the package, because it is not committed:\n M calcd/__main__.py\n?? new\n"
             assert uncommitted in said.stderr
     assert collect(workshop, another).sums == package.sums
     assert workshop.output("calc-client add 2 3") == "5"

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import calcd
+
 TREE = Path(__file__).parents[2]
-PACKAGE = TREE / "calcd"
+PACKAGE = Path(calcd.__file__).parent
 DOCUMENTS = sorted([*TREE.glob("*.md"), *TREE.glob("docs/**/*.md")])
 ARCHITECTURE = TREE / "docs" / "architecture.md"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -21,7 +23,7 @@ NOT_MODULES = {"conf", "service", "socket", "pid"}
 
 
 def name_of(path: Path) -> str:
-    return str(path.relative_to(TREE))
+    return str(path.relative_to(PACKAGE.parent if path.is_relative_to(PACKAGE) else TREE))
 
 
 def prose_of(source: Path) -> Iterator[str]:
@@ -38,7 +40,7 @@ def prose_of(source: Path) -> Iterator[str]:
 def missing_paths(text: str) -> list[str]:
     """The paths like calcd/log and calcd/log/log.py that lead to nothing; /etc/calcd/... is none of them."""
     named = re.findall(r"(?<![\w./-])calcd/[\w/]+(?:\.py)?", text)
-    return [path for path in named if not (TREE / path).exists()]
+    return [path for path in named if not (PACKAGE.parent / path).exists()]
 
 
 def missing_modules(text: str) -> list[str]:
@@ -65,7 +67,7 @@ def rows(text: str) -> Iterator[tuple[Path, str]]:
     within = PACKAGE
     for line in text.splitlines():
         if heading := re.match(r"#+ (?:Within (\S+))?", line):
-            within = TREE / heading[1] if heading[1] else PACKAGE
+            within = PACKAGE.parent / heading[1] if heading[1] else PACKAGE
         elif row := re.match(r"\| `(?:calcd/)?([\w/]+)` \|", line):
             yield within / row[1], line
         elif line.startswith("| `"):
