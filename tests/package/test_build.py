@@ -40,7 +40,7 @@ def test_the_readmes_commands_build_what_is_committed_and_install_it(
     workshop: Machine, another: str, package: Package
 ) -> None:
     workshop.run(
-        f"cd {another}; git init -q; git add --all; {COMMIT}; echo '#' >>calcd/settings/table.py; touch new"
+        f"cd {another}; git init -q; git add --all; {COMMIT}; echo '#' >>calcd/__main__.py; touch new"
     )
     for command in blocks("sh", "Install it")[0].splitlines():
         said = workshop.run(f"cd {another}; DEB_BUILD_OPTIONS=nocheck {command}")
