@@ -113,7 +113,7 @@ install-programs: fitting
 install-files: fitting
 	install -d $(DESTDIR)$(UNITS)
 	sed 's|/usr/bin/calcd|$(BINDIR)/calcd|' packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service
-	rm -rf $(DESTDIR)$(UNITS)/calcd.service.d
+	rm -f $(DESTDIR)$(UNITS)/calcd.service.d/prefix.conf
 	[ -z '$(HIDDEN)' ] || { install -d $(DESTDIR)$(UNITS)/calcd.service.d && printf '%s\n' \
 	    '# The programs are not below /usr, which is what the service sees.' '[Service]' 'BindReadOnlyPaths=$(HIDDEN)' \
 	    >$(DESTDIR)$(UNITS)/calcd.service.d/prefix.conf; }
@@ -155,7 +155,7 @@ uninstall: fitting
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd $(DESTDIR)$(DOC)
 	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
 	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket
-	rm -rf $(DESTDIR)$(UNITS)/calcd.service.d
+	rm -f $(DESTDIR)$(UNITS)/calcd.service.d/prefix.conf
 	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
 	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$manual; done
 	for program in calcd calc-client; do \

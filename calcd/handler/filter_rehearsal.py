@@ -44,6 +44,7 @@ def succeeds(
     is_over = signals.wait_for((signals.SIGCHLD,), _TIME) is not None
     os.kill(child, signals.SIGKILL)  # it is a zombie by now, or hangs
     _, status = os.waitpid(child, 0)
+    signals.wait_for((signals.SIGCHLD,), 0)  # of one that was killed: not for the next rehearsal
     return status == 0 or not is_over
 
 

@@ -7,7 +7,7 @@ import pwd
 from calcd.linux import capabilities
 from calcd.linux.prctl import PR_SET_NO_NEW_PRIVS, prctl
 from calcd.supervisor.failure import ExitStatus, Failure
-from calcd.supervisor.held.ownership import Identity
+from calcd.supervisor.held.ownership import Identity, is_id
 
 
 def resolve(user: str, group: str) -> Identity:
@@ -18,15 +18,15 @@ def resolve(user: str, group: str) -> Identity:
     uid, gid, name = os.geteuid(), os.getegid(), None
     if user:
         try:
-            entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
+            entry = pwd.getpwuid(int(user)) if is_id(user) else pwd.getpwnam(user)
             uid, gid, name = entry.pw_uid, entry.pw_gid, entry.pw_name
         except KeyError:
-            if not user.isdecimal():
+            if not is_id(user):
                 raise Failure(ExitStatus.NO_USER, _missing("user", user, "adduser --system")) from None
             uid = gid = int(user)
     if group:
         try:
-            gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+            gid = int(group) if is_id(group) else grp.getgrnam(group).gr_gid
         except KeyError:
             raise Failure(ExitStatus.NO_USER, _missing("group", group, "addgroup --system")) from None
     return Identity(uid, gid, name)

@@ -13,14 +13,20 @@ _SETS = Struct("@6I")  # effective, permitted, inheritable, twice
 def empty_bounding_set() -> None:
     """Empties the bounding set, so that no program gets a capability when it is executed.
 
-    This needs CAP_SETPCAP, which root has. Without it, the set stays as it is.
+    This needs CAP_SETPCAP, which root has. Without it, the set stays as it is. Raises OSError.
     """
-    for capability in range(64):  # the kernel's sets have 64 bits
-        try:
-            if prctl(PR_CAPBSET_READ, capability):
-                prctl(PR_CAPBSET_DROP, capability)
-        except OSError:  # EINVAL: the kernel has no such capability; EPERM: no CAP_SETPCAP
-            return
+    try:
+        for capability in filter(_is_in_bounding_set, range(64)):  # the kernel's sets have 64 bits
+            prctl(PR_CAPBSET_DROP, capability)
+    except PermissionError:  # no CAP_SETPCAP
+        pass
+
+
+def _is_in_bounding_set(capability: int) -> bool:
+    try:
+        return prctl(PR_CAPBSET_READ, capability) == 1
+    except OSError:  # EINVAL: the kernel has no such capability
+        return False
 
 
 def give_up() -> None:

@@ -7,6 +7,8 @@
     backlog stays there, and is accepted as before.
 3.  The first bind needs no privileges (Linux 5.7), and CAP_NET_RAW is needed to undo it. So this is for
     sockets that nobody will listen at again.
+4.  A socket with a link-local address is bound to its interface already. It refuses connections only where
+    calcd has that capability.
 """
 
 from __future__ import annotations

@@ -82,8 +82,6 @@ class Admission:
         """Returns whether forget() may have something to forget."""
         return bool(self._next_due)
 
-    def forget(self, now: int) -> bool:
-        """Forgets the sources whose next connection is due: they are treated like new ones. Returns whether
-        some are left."""
+    def forget(self, now: int) -> None:
+        """Forgets the sources whose next connection is due: they are treated like new ones."""
         self._next_due = {source: due for source, due in self._next_due.items() if due > now}
-        return self.remembers()

@@ -4,6 +4,7 @@ One run finds all problems, and reports each with its file and line.
 """
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,21 +47,26 @@ class _Assignment(NamedTuple):
 class _Loader:
     """Collects values and problems. It continues after a problem, so that one run reports them all."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_for_service: bool) -> None:
+        """is_for_service: of the places in which calcd.service looks."""
+        self._is_for_service = is_for_service
         self.problems: list[Problem] = []
         self.values: dict[str, Any] = {}
 
     def problem(self, source: str | Path, line: int | None, message: str) -> None:
         self.problems.append(Problem(str(source), line, message))
 
+    def _remedy(self, path: Path) -> str:
+        return symlinks.remedy(path, is_for_service=self._is_for_service)
+
     def load_file(self, path: Path, *, required: bool = True) -> bool:
         """Returns False if the file does not exist, which is a problem only if it is required."""
         try:
             data = path.read_bytes()
         except OSError as error:
-            missing = isinstance(error, FileNotFoundError) and not path.is_symlink()
+            missing = isinstance(error, FileNotFoundError) and not os.path.islink(path)
             if required or not missing:
-                self.problem(path, None, f"cannot be read: {error.strerror}{symlinks.remedy(path)}")
+                self.problem(path, None, f"cannot be read: {error.strerror}{self._remedy(path)}")
             return not missing
         self.load_text(path, data)
         return True
@@ -73,8 +79,8 @@ class _Loader:
             try:
                 entries = list(folder.iterdir())
             except OSError as error:
-                if not isinstance(error, FileNotFoundError) or folder.is_symlink():
-                    self.problem(folder, None, f"cannot be read: {error.strerror}{symlinks.remedy(folder)}")
+                if not isinstance(error, FileNotFoundError) or os.path.islink(folder):
+                    self.problem(folder, None, f"cannot be read: {error.strerror}{self._remedy(folder)}")
                 continue
             # Hidden files are left out, as by the shell's *.conf: most likely they are an editor's.
             found |= {e.name: e for e in entries if e.name.endswith(".conf") and not e.name.startswith(".")}
@@ -163,7 +169,7 @@ def load(
 
     Raises ConfigError.
     """
-    loader = _Loader()
+    loader = _Loader(is_for_service=config_file is None)
     if config_file is None:
         vendor, local = root / "usr/lib/calcd/calcd.conf", root / "etc/calcd/calcd.conf"
         if not loader.load_file(local, required=False):

@@ -20,11 +20,12 @@ _NAMES = (
 _MOST_HOPS = 40  # path_resolution(7)
 
 
-def remedy(path: Path) -> str:
+def remedy(path: Path, *, is_for_service: bool) -> str:
     """What to say of a file that cannot be read: empty for one that is no symbolic link."""
-    if not path.is_symlink():
+    if not os.path.islink(path):  # False where the caller may not look
         return ""
-    return f": it is a symbolic link to {os.readlink(path)}, and {WHAT_IS_SHOWN}"
+    advice = f", and {WHAT_IS_SHOWN}" if is_for_service else ""
+    return f": it is a symbolic link to {os.readlink(path)}{advice}"
 
 
 def hidden_from_service(root: Path = Path("/")) -> Iterator[tuple[Path, Path]]:

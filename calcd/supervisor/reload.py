@@ -10,7 +10,7 @@ from calcd.log.log import Log
 from calcd.settings.table import ROWS, Settings
 from calcd.supervisor import sd_notify
 from calcd.supervisor.counts.counters import Counters
-from calcd.supervisor.failure import Failure
+from calcd.supervisor.failure import Failure, system_failure
 from calcd.supervisor.held.control import Control
 from calcd.supervisor.status import Status
 from calcd.supervisor.succession.roster import Roster
@@ -52,8 +52,8 @@ class Reload:
         try:
             settings = self._load_settings()
             sockets = self._succession.sockets.for_settings(settings)
-        except Failure as failure:
-            self.settled(failure)
+        except (Failure, OSError) as error:
+            self.settled(error if isinstance(error, Failure) else system_failure(error))
             return
         for setting in needing_restart(self._succession.settings, settings):
             self._log.write(messages.NEEDS_RESTART, setting=setting)

@@ -115,6 +115,22 @@ def test_a_zone_that_is_no_interface_is_refused_by_name(tmp_path: Path) -> None:
     assert calcd.log()[-1].startswith("calcd: cannot listen on [fe80::7%nowhere0]:7070: No such device")
 
 
+def test_an_interface_that_goes_ends_no_reload(tmp_path: Path, network: list[str]) -> None:
+    subprocess.run([*network, "ip", "address", "add", "fe80::7/64", "dev", "wire0", "nodad"], check=True)
+    calcd = Calcd(tmp_path, listen=["[fe80::7%wire0]:7070", "127.0.0.1:7070"], prefix=network)
+    with calcd:
+        subprocess.run([*network, "ip", "link", "delete", "wire0"], check=True)
+        assert calcd.reload().returncode == 0
+        assert answer_in(network, "127.0.0.1:7070") == "3\n"
+
+
+def test_the_holder_of_a_port_is_named_whatever_its_address_is(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        calcd = Calcd(tmp_path, listen=[f"*:{taken.getsockname()[1]}"])
+        assert calcd.start().returncode == 69
+        assert f" (PID {os.getpid()}) does; " in calcd.log()[-1]
+
+
 def mode_and_group(path: Path) -> tuple[int, int]:
     status = path.stat()
     return stat.S_IMODE(status.st_mode), status.st_gid
@@ -131,6 +147,41 @@ def test_a_unix_socket_has_the_mode_and_the_group_of_the_settings(tmp_path: Path
         assert mode_and_group(path) == (0o660, group.gr_gid)
     with calcd:
         assert mode_and_group(path) == (0o660, group.gr_gid)
+
+
+def test_a_reload_that_fails_changes_the_mode_of_no_socket(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    calcd = Calcd(tmp_path, listen=())
+    calcd.config.write_text(f"[calcd]\nListen=unix:{path}\nSocketMode=0600\n")
+    with calcd, socket.create_server(("127.0.0.1", 0)) as taken:
+        calcd.expected.append("reload failed, .*")
+        port = taken.getsockname()[1]
+        calcd.config.write_text(f"[calcd]\nListen=unix:{path} 127.0.0.1:{port}\nSocketMode=0666\n")
+        assert calcd.reload().returncode == 69
+        assert mode_and_group(path) == (0o600, os.getgid())
+
+
+def test_a_file_that_has_taken_the_place_of_the_sockets_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    calcd = Calcd(tmp_path, listen=())
+    calcd.config.write_text(f"[calcd]\nListen=unix:{path}\n")
+    with calcd:
+        path.unlink()
+        assert calcd.reload().returncode == 0
+        target = tmp_path / "target"
+        target.touch(0o600)
+        path.symlink_to(target)
+        assert calcd.reload().returncode == 0
+        assert mode_and_group(target) == (0o600, os.getgid())
+        path.unlink()
+        target.unlink()
+
+
+def test_a_number_that_is_no_groups_is_refused(tmp_path: Path) -> None:
+    calcd = Calcd(tmp_path, listen=[f"unix:{tmp_path}/socket"])
+    calcd.config.write_text("[calcd]\nSocketGroup=4294967296\n")
+    assert calcd.start().returncode == 67
+    assert calcd.log()[-1].startswith("calcd: there is no group '4294967296': ")
 
 
 def test_a_group_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:

@@ -91,9 +91,11 @@ def test_a_burst_of_the_rate_is_admitted_and_the_next_one_refused() -> None:
 def test_sources_are_forgotten_once_that_makes_no_difference() -> None:
     admission = Admission(limits(rate=1))
     assert admission.decide("192.0.2.1", now=0) == ADMITTED
-    assert admission.forget(now=SECOND - 1)
+    admission.forget(now=SECOND - 1)
+    assert admission.remembers()
     assert admission.decide("192.0.2.1", now=SECOND - 1) == TOO_FAST
-    assert not admission.forget(now=SECOND)
+    admission.forget(now=SECOND)
+    assert not admission.remembers()
     assert admission.decide("192.0.2.1", now=SECOND) == ADMITTED
 
 

@@ -12,6 +12,7 @@ from calcd.settings.table import Settings
 from calcd.supervisor.failure import ExitStatus, Failure
 from calcd.supervisor.held import port_holder
 from calcd.supervisor.held.listening import Listening
+from calcd.supervisor.held.ownership import is_id
 
 # ip(7); the second is in linux/in6.h. Python has no names for them.
 _FREE_BIND = {socket.AF_INET: (socket.IPPROTO_IP, 15), socket.AF_INET6: (socket.IPPROTO_IPV6, 78)}
@@ -47,26 +48,48 @@ def open_socket(address: Address, settings: Settings) -> Listening:
         raise
 
 
-def change(listening: Listening, address: Address, settings: Settings) -> None:
-    """Gives a socket that is open what the settings say. Raises Failure."""
+def admit(listening: Listening, settings: Settings) -> None:
+    """Says who can connect to a Unix socket of calcd's own: SocketMode= and SocketGroup=.
+
+    1.  connect(2) needs the right to write to the file. By default every user of the machine has it, as for a
+        loopback port.
+    2.  What is as it should be is left alone: at a reload calcd may have no right any more to change it.
+    3.  A file that has taken the place of the socket's is somebody else's: it is left alone, and no symbolic
+        link is followed.
+
+    Raises Failure.
+    """
+    if listening.file is None:
+        return
+    path = listening.socket.getsockname()
     try:
-        listening.socket.listen(settings.backlog)  # the second call changes only the backlog
-        if address.family == socket.AF_UNIX:
-            _admit(Path(address.path), settings)
-    except PermissionError as error:
+        file = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # it has been removed, or calcd has no right any more to look at it
+        return
+    try:
+        status = os.fstat(file)
+        if not os.path.samestat(status, listening.file):
+            return
+        named = f"/proc/self/fd/{file}"  # chmod(2) and chown(2) of what is open: open(2), O_PATH
+        group = group_id(settings)
+        if group is not None and status.st_gid != group:
+            os.chown(named, -1, group)
+        if stat.S_IMODE(status.st_mode) != settings.socket_mode:
+            os.chmod(named, settings.socket_mode)
+    except OSError as error:
         raise Failure(
             ExitStatus.NO_PERMISSION,
-            f"cannot give {address} the mode and the group of SocketMode= and SocketGroup=: "
-            f"{error.strerror}; restart calcd",
+            f"cannot give unix:{path} the mode and the group of SocketMode= and SocketGroup=: "
+            f"{error.strerror}; restart calcd, as root if the group is another one",
         ) from error
-    except OSError as error:
-        raise _failure(address, error) from error
+    finally:
+        os.close(file)
 
 
 def group_id(settings: Settings) -> int | None:
     """Returns the group of SocketGroup=, or None for that of the process. Raises Failure."""
     group = settings.socket_group
-    if not group or group.isdecimal():
+    if not group or is_id(group):
         return int(group) if group else None
     try:
         return grp.getgrnam(group).gr_gid
@@ -82,24 +105,15 @@ def _bind_file(listening: socket.socket, address: Address, settings: Settings) -
     path = Path(address.path)
     _remove_stale(path)
     listening.bind(address.sockaddr())
-    # Nobody else can connect before: the umask leaves the right to write to the owner alone.
-    _admit(path, settings)
-    listening.listen(settings.backlog)
-    return Listening(listening, is_own=True, file=path.lstat())
-
-
-def _admit(path: Path, settings: Settings) -> None:
-    """Says who can connect to a Unix socket, by its file: connect(2) needs the right to write to it.
-
-    By default every user of the machine has it, as for a loopback port. What is as it should be is left
-    alone: at a reload calcd may have no right any more to change it. Raises OSError.
-    """
-    group = group_id(settings)
-    status = path.lstat()
-    if group is not None and status.st_gid != group:
-        os.chown(path, -1, group, follow_symlinks=False)
-    if stat.S_IMODE(status.st_mode) != settings.socket_mode:
-        path.chmod(settings.socket_mode)
+    bound = Listening(listening, is_own=True, file=path.lstat())
+    try:
+        admit(bound, settings)
+        # Last: before, nobody can connect, whatever the mode is that the umask has left.
+        listening.listen(settings.backlog)
+    except (Failure, OSError):
+        bound.close()
+        raise
+    return bound
 
 
 def _remove_stale(path: Path) -> None:
@@ -141,10 +155,11 @@ def _failure(address: Address, error: OSError) -> Failure:
                 "--listen",
             )
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT | errno.ENODEV:
+            later = ", or set FreeBind=yes if it appears later" if error.errno == errno.EADDRNOTAVAIL else ""
             return Failure(
                 ExitStatus.UNAVAILABLE,
                 f"cannot listen on {address}: {error.strerror}; choose an address of this machine "
-                "(ip address lists them) with --listen, or set FreeBind=yes if it appears later",
+                f"(ip address lists them) with --listen{later}",
             )
         case errno.EACCES | errno.EPERM:
             remedy = (

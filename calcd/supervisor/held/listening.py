@@ -26,13 +26,13 @@ class Listening(NamedTuple):
             return f"{host}:{port}"
         if host == "::" and not self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
             return f"*:{port}"
-        scope = name[3]
-        return f"[{host}%{socket.if_indextoname(scope)}]:{port}" if scope else f"[{host}]:{port}"
+        return f"[{host}%{_zone(name[3])}]:{port}" if name[3] else f"[{host}]:{port}"
 
     def close(self) -> None:
         """Closes the socket, and removes its file if calcd made it and nobody has replaced it.
 
-        Nobody can connect to one of calcd's own any more. A listener that has it open serves what has queued.
+        Nobody can connect to one of calcd's own any more, with the exception that
+        calcd.linux.refuse_connections names. A listener that has it open serves what has queued.
         A second call does nothing.
         """
         if self.socket.fileno() == -1:
@@ -47,3 +47,11 @@ class Listening(NamedTuple):
                 if os.path.samestat(path.lstat(), self.file):
                     path.unlink()
         self.socket.close()
+
+
+def _zone(index: int) -> str:
+    """Returns the name of an interface, or its number if it has gone."""
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return str(index)

@@ -14,6 +14,14 @@ class Identity(NamedTuple):
     name: str | None  # the user's, for its supplementary groups; None if the UID has no entry
 
 
+MOST = 0xFFFF_FFFE  # credentials(7): an ID has 32 bits, and the largest number stands for none
+
+
+def is_id(text: str) -> bool:
+    """Returns whether the text is the number of a user or a group."""
+    return text.isascii() and text.isdecimal() and int(text) <= MOST
+
+
 def give(file: Path | int, owner: Identity) -> None:
     """Makes owner the owner of a file, given by path or file descriptor, so that calcd can remove it later.
 

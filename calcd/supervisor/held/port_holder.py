@@ -32,14 +32,16 @@ def find(address: Address) -> PortHolder | None:
 def _tcp_inodes(address: Address) -> set[str]:
     wanted = socket.inet_pton(address.family, address.host)
     # An IPv6 socket for all addresses also takes IPv4 connections, unless it is IPV6_V6ONLY.
-    tables = ("tcp6",) if address.family == socket.AF_INET6 else ("tcp", "tcp6")
+    is_for_one = address.family == socket.AF_INET6 and not address.is_for_both
+    tables = ("tcp6",) if is_for_one else ("tcp", "tcp6")
     inodes = set()
     for table in tables:
         for line in _read(Path("/proc/net") / table).splitlines()[1:]:
             _, local, _, state, *_, inode = line.split()[:10]
             host, port = _unhex(local.partition(":")[0]), int(local.partition(":")[2], 16)
             same_family = len(host) == len(wanted)
-            clashes = not any(host) or (same_family and (host == wanted or not any(wanted)))
+            is_included = same_family and (host == wanted or not any(wanted))
+            clashes = address.is_for_both or not any(host) or is_included
             if state == _LISTEN and port == address.port and clashes:
                 inodes.add(inode)
     return inodes

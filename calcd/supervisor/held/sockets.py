@@ -4,6 +4,7 @@ The supervisor keeps the sockets open until calcd stops, so that connections in 
 listener.
 """
 
+import contextlib
 import os
 import socket
 import stat
@@ -50,15 +51,21 @@ class Sockets:
         if not settings.listen:
             raise Failure(ExitStatus.CONFIG, "nowhere to listen: give an address with Listen= or --listen")
         own: dict[Address, Listening] = {}
-        try:
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(lambda: Sockets(own=own).close_all_but(self))
             for address in settings.listen:
                 if kept := self._own.get(address):
-                    binding.change(kept, address, settings)
+                    kept.socket.listen(settings.backlog)  # the second call changes only the backlog
                 own[address] = kept or binding.open_socket(address, settings)
-        except Failure:
-            Sockets(own=own).close_all_but(self)
-            raise
-        return Sockets(own=own)
+            result = Sockets(own=own)
+            result.admit(settings)  # last, when all sockets are open
+            on_failure.pop_all()
+        return result
+
+    def admit(self, settings: Settings) -> None:
+        """Says who can connect to Unix sockets. Raises Failure."""
+        for listening in self._own.values():
+            binding.admit(listening, settings)
 
     def close_all_but(self, kept: "Sockets") -> None:
         for listening in set(self) - set(kept):

@@ -6,6 +6,7 @@
     tries again, and waits longer each time.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -136,6 +137,8 @@ class Succession:
             return
         _, sockets = self._next
         sockets.close_all_but(self.sockets)
+        with contextlib.suppress(Failure):  # what the old settings said of the sockets that stay
+            self.sockets.admit(self.settings)
         self._settled(failure)
 
     def replace_later(self, failure: Failure) -> None:
