@@ -122,23 +122,29 @@ def test_no_process_of_it_can_become_root_again(
         assert inject(handler, BECOME_ROOT) == KILLED
 
 
-def test_a_configuration_that_its_user_may_not_look_at_ends_no_reload(request: pytest.FixtureRequest) -> None:
-    """The folder of the file is root's alone, and calcd has become somebody else."""
+def test_a_configuration_that_its_user_may_not_look_at_any_more_ends_no_reload(
+    folder: Path, request: pytest.FixtureRequest
+) -> None:
+    options, run, tree = ["--user", "nobody"], folder, TREE
     if os.geteuid():
-        pytest.skip("only root can start calcd as another user")
-    tree = request.getfixturevalue("nobodys_folder")
-    run = tree / "run"
-    run.mkdir()
-    os.chown(run, *NOBODY)
-    hidden = tree / "hidden"
+        options = []
+    else:
+        tree = request.getfixturevalue("nobodys_folder")
+        run = tree / "run"
+        run.mkdir()
+        os.chown(run, *NOBODY)
+    hidden = run.with_name("hidden")
     hidden.mkdir(0o700)
     config = hidden / "calcd.conf"
     config.write_text("[calcd]\n")
-    with Calcd(run, "--user=nobody", f"--config={config}", tree=tree) as calcd:
-        calcd.expected.append(f"reload failed, .*: {config}: cannot be read: Permission denied")
-        assert calcd.reload().returncode == 78
+    with Calcd(run, *options, f"--config={config}", tree=tree) as calcd:
+        hidden.chmod(0)
+        calcd.expected.append(f"reload failed, .*: {config}: cannot be read: Permission denied; .*")
+        calcd.signal(signal.SIGHUP)
+        calcd.wait_for_log(calcd.expected[-1])
         with calcd.connect() as connection:
             assert ask(connection, Operation.ADD, 1, 2) == 3
+    hidden.chmod(0o700)
 
 
 def test_who_stays_root_without_having_asked_for_it_is_told_once(tmp_path: Path) -> None:
