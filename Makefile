@@ -167,7 +167,7 @@ uninstall: fitting
 	elif $(SAMPLE) | cmp -s - $(DESTDIR)$(CONF); then \
 	    rm $(DESTDIR)$(CONF); \
 	else echo 'kept, because it was changed: $(DESTDIR)$(CONF)'; fi
-	@for folder in $(PACKAGE) $(SYSCONFDIR)/calcd $(UNITS) $(CATALOG) $(dir $(UNITS)) $(SYSUSERS) $(TMPFILES) \
+	@for folder in $(PACKAGE) $(SYSCONFDIR)/calcd $(UNITS)/calcd.service.d $(UNITS) $(CATALOG) $(dir $(UNITS)) $(SYSUSERS) $(TMPFILES) \
 	    $(dir $(DOC)) $(addprefix $(MAN)/man,1 5 7 8) $(BASH_COMPLETIONS) $(dir $(BASH_COMPLETIONS)) \
 	    $$(command -v zsh >/dev/null || echo $(ZSH_COMPLETIONS) $(dir $(ZSH_COMPLETIONS))) \
 	    $(if $(USUAL),,$(BINDIR) $(LIBDIR) $(DATADIR) $(PREFIX)); do \
