@@ -101,18 +101,23 @@ def test_capabilities_of_a_caller_who_is_not_root_do_not_stay(
                 assert process.status(name) == NONE[name], process
 
 
+def as_nobody(folder: Path, request: pytest.FixtureRequest) -> tuple[list[str], Path, Path]:
+    """The options of a calcd that becomes nobody, its folder, and its tree; the caller's own, who is not
+    root."""
+    if os.geteuid():
+        return [], folder, TREE
+    tree: Path = request.getfixturevalue("nobodys_folder")
+    run = tree / "run"
+    run.mkdir()
+    os.chown(run, *NOBODY)
+    return ["--user", "nobody"], run, tree
+
+
 def test_no_process_of_it_can_become_root_again(
     tmp_path: Path, folder: Path, request: pytest.FixtureRequest
 ) -> None:
     inject = Injector(tmp_path)
-    options, run, tree = ["--user", "nobody"], folder, TREE
-    if os.geteuid():
-        options = []
-    else:
-        tree = request.getfixturevalue("nobodys_folder")
-        run = tree / "run"
-        run.mkdir()
-        os.chown(run, *NOBODY)
+    options, run, tree = as_nobody(folder, request)
     with Calcd(run, *options, tree=tree) as calcd, calcd.connect() as connection:
         calcd.expected.append(r"connection 1 .* died: killed by signal 31 \(SIGSYS\): .*")
         assert ask(connection, Operation.ADD, 20, 22) == 42
@@ -125,14 +130,7 @@ def test_no_process_of_it_can_become_root_again(
 def test_a_configuration_that_its_user_may_not_look_at_any_more_ends_no_reload(
     folder: Path, request: pytest.FixtureRequest
 ) -> None:
-    options, run, tree = ["--user", "nobody"], folder, TREE
-    if os.geteuid():
-        options = []
-    else:
-        tree = request.getfixturevalue("nobodys_folder")
-        run = tree / "run"
-        run.mkdir()
-        os.chown(run, *NOBODY)
+    options, run, tree = as_nobody(folder, request)
     hidden = run.with_name("hidden")
     hidden.mkdir(0o700)
     config = hidden / "calcd.conf"
