@@ -24,7 +24,13 @@ from support.daemon import TREE, Calcd
 FOLDER = Path(__file__).parent
 CORPUS = FOLDER / "corpus"
 # The daemon is sent the streams that the session is.
-TARGETS = {"decoder": "decoder", "session": "session", "reports": "reports", "daemon": "session"}
+TARGETS = {
+    "decoder": "decoder",
+    "dialogue": "dialogue",
+    "session": "session",
+    "reports": "reports",
+    "daemon": "session",
+}
 VENV = TREE / "build/venv"
 LONGEST = 1200  # bytes of an input
 

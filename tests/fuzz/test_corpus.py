@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fuzz import targets
+from fuzz import resp_target, targets
 from fuzz.counts import Counts
 from fuzz.run import CORPUS, EXPECTED, check_counters
 from fuzz.targets import Target
@@ -21,6 +21,7 @@ def files(folder: str) -> list[Path]:
     ("make", "file"),
     [
         *((targets.decoder, file) for file in files("decoder")),
+        *((resp_target.dialogue, file) for file in files("dialogue")),
         *((targets.session, file) for file in files("session")),
         *((targets.reports, file) for file in files("reports")),
     ],
