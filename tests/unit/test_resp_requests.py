@@ -25,6 +25,8 @@ GOES_ON = {
     b'PING "\\x41\\n"\r\n': b"$2\r\nA\n\r\n",
     b'PING "\\r\\t\\b\\a\\q\\x4"\r\n': b"$7\r\n\r\t\b\aqx4\r\n",
     b"PING 'a\\'b\\n'\r\n": b"$5\r\na'b\\n\r\n",
+    b"PING 'a\\\\'b'\r\n": b"$4\r\na\\'b\r\n",
+    b'PING "a\\"b\\\\"\r\n': b'$4\r\na"b\\\r\n',
     b'PING a"b"\r\n': b"$2\r\nab\r\n",
     b'PING ""\r\n': b"$0\r\n\r\n",
     b"PING a\\b\r\n": b"$3\r\na\\b\r\n",
