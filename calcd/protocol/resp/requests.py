@@ -71,7 +71,7 @@ class Requests:
         if self._left and len(self._beginning) < SHOWN:
             self._beginning += data[: SHOWN - len(self._beginning)]
         rest = len(self.data) - self.at
-        self.is_fresh = not (rest or self._left)
+        self.is_fresh = not (rest or self._left or self.whole)
         if not rest:
             self.data = data
         elif rest <= len(data):
