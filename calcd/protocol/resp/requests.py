@@ -16,10 +16,11 @@ MAX_ARGUMENTS = 1024
 MAX_COMMAND = 1024 * 1024  # bytes of all arguments
 SHOWN = 12  # bytes of a command that the log can show
 _MAX_HEADER = 11  # a sign and ten digits
-# Bytes that are looked at for several arrays at once.
+# Bytes that are looked at for several arrays at once, and the headers that these usually have. More of them
+# would be memory that every fork pays for.
 _TOGETHER = 1024
-_COUNTS = {b"*%d" % count: count for count in range(1, 100)}
-_LENGTHS = {length: b"$%d" % length for length in range(_TOGETHER)}
+_COUNTS = {b"*%d" % count: count for count in range(1, 66)}
+_LENGTHS = {length: b"$%d" % length for length in range(129)}
 _ASTERISK, _DOLLAR, _LF, _ZERO = b"*$\n0"
 
 
