@@ -111,6 +111,8 @@ class Dialogue:
         room = _ENOUGH
         while room > 0 and not self.ending:
             if self.commands == self._quota and not transaction.running:
+                if self._requests.next() is not None:  # who has asked more already is told
+                    said.append(self._error("ERR MaxRequests= is reached: calcd closes the connection"))
                 self.ending = ENDED_QUOTA
                 return
             if transaction.running:
