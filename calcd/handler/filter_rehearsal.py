@@ -12,6 +12,7 @@ from _socket import AF_UNIX, SHUT_WR, SOCK_STREAM, socket
 
 from calcd.handler.acceptor import Acceptor
 from calcd.handler.process import Handler
+from calcd.handler.published import Published
 from calcd.handler.warm_up import listen_to_nobody
 from calcd.linux import signals
 from calcd.linux.prctl import PR_SET_DUMPABLE, prctl
@@ -74,6 +75,7 @@ def _rehearse(
         inherited=(),
         limits=limits,
         sources=sources,
+        published=Published(None),
         own_filter=own_filter,
     )
     handler._left = connections

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from calcd.handler.acceptor import Acceptor
+    from calcd.handler.published import Published
     from calcd.handler.sources import Sources
     from calcd.linux.process_title import Title
     from calcd.linux.seccomp import Filter
@@ -71,6 +72,7 @@ class Handler:
         "_left",
         "_lifetime",
         "_listener",
+        "_published",
         "_reports",
         "_session",
         "_show",
@@ -89,6 +91,7 @@ class Handler:
         inherited: Sequence[int],
         limits: Limits,
         sources: Sources,
+        published: Published,
         own_filter: Filter,
         is_warm_up: bool = False,
     ) -> None:
@@ -101,6 +104,7 @@ class Handler:
         self._filter = own_filter.argument
         self._is_warm_up = is_warm_up
         self._session = Session(limits)
+        self._published = published
         self._reports = reports
         self._admission_requests = admission_requests
         self._show, self._title = title.write, title.arguments

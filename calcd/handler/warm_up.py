@@ -8,6 +8,7 @@ from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 from calcd.handler.acceptor import Acceptor
 from calcd.handler.peers import host_and_name
 from calcd.handler.process import Handler
+from calcd.handler.published import Published
 from calcd.linux.seccomp import Filter
 from calcd.protocol.calculator import QUIT, REQUEST
 
@@ -40,6 +41,7 @@ def warm_up(title: Title, limits: Limits, sources: Sources) -> None:
         # Only the limits that change the path through the code, and none that the warm-up would reach.
         limits=limits.of("max_connections_per_source", "max_rate_per_source"),
         sources=sources,
+        published=Published(None),
         own_filter=Filter(b""),
         is_warm_up=True,
     )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Sequence
 
+    from calcd.handler.published import Published
     from calcd.handler.sources import Sources
     from calcd.linux.process_title import Title
     from calcd.linux.seccomp import Filter
@@ -62,6 +63,7 @@ class Listener:
         spare_handlers: int,
         limits: Limits,
         sources: Sources,
+        published: Published,
         title: Title,
         handlers_filter: Filter,
     ) -> None:
@@ -99,6 +101,7 @@ class Listener:
             inherited=not_for_handlers,
             limits=limits,
             sources=sources,
+            published=published,
             own_filter=handlers_filter,
         )
         self._reports = HandlerReports(
@@ -168,7 +171,7 @@ class Listener:
         """Carries out a command of the supervisor."""
         command = packet[0]
         if command == packets.PING:
-            self._outbox.tell(packets.alive())
+            self._outbox.tell(packets.alive(*self._pool.states()))
             self._staffing.help_out()
         elif command == packets.RETIRE:
             self._leaving.retire(has_successor=bool(packet[1]))

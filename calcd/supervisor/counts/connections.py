@@ -40,6 +40,14 @@ _REASONS = {
 }
 
 
+# What else an ending can be in the counters, which name a cut-off by its setting.
+_GOOD, _HANDLER_DIED, _REPORT_LOST = "good", "handler died", "report lost"
+_KINDS = {
+    ending: _GOOD if ending in report.GOOD_ENDINGS else words.partition("=")[0]
+    for ending, words in (ENDINGS | CUT_OFFS).items()
+}
+
+
 class Connection(NamedTuple):
     """An open connection."""
 
@@ -56,7 +64,7 @@ class Connection(NamedTuple):
 
 class Connections:
     def __init__(self, log: Log, wanted: LogConnections) -> None:
-        self.counters = Counters()
+        self.counters = Counters(endings=dict.fromkeys((*_KINDS.values(), _HANDLER_DIED, _REPORT_LOST), 0))
         self.wanted = wanted
         self._log = log
 
@@ -79,11 +87,13 @@ class Connections:
             message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
             if end == report.CLIENT_CLOSED and not event.received:
                 self.counters.probes += 1
+        self.counters.endings[_KINDS[end]] += 1
         self._settle(message, ending, connection, event, is_good=end in report.GOOD_ENDINGS)
 
     def served(self, sum_of: Served) -> None:
         """Counts connections that the log does not show."""
         self.counters.served += sum_of.connections
+        self.counters.endings[_GOOD] += sum_of.connections
         self.counters.requests += sum_of.requests
         self.counters.received += sum_of.received
         self.counters.sent += sum_of.sent
@@ -92,9 +102,12 @@ class Connections:
         """The handler died before it could report. wait_status is that of wait(2), or None if it is not
         known, because the listener died as well."""
         if not wait_status:
-            message, ending = messages.REPORT_LOST, "report lost"
+            message, ending = messages.REPORT_LOST, _REPORT_LOST
+            self.counters.endings[_REPORT_LOST] += 1
         else:
             message, ending = messages.HANDLER_DIED, describe(wait_status)
+            self.counters.endings[_HANDLER_DIED] += 1
+            self.counters.handlers_killed += 1
             if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:
                 message = messages.HANDLER_STOPPED
         event = Ended(connection.handler, int(seconds * 1e6), 0, 0, 0, 0, b"")
