@@ -152,7 +152,7 @@ class Supervisor:
         self._reaping.reap()
 
     def _take_request(self) -> None:
-        if self._control and self._control.accept():
+        if self._control and self._control.accept(self._publication.texts):
             self._reload.ask()
 
     def _introduce(self, candidate: ListenerProcess) -> None:

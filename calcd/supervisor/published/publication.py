@@ -4,11 +4,13 @@ import os
 import platform
 import socket
 import time
+from collections.abc import Callable
 
 from calcd.linux.event_loop import Timers
 from calcd.linux.shared_page import Writer
 from calcd.log.log import Log
 from calcd.supervisor.counts.counters import Counters
+from calcd.supervisor.held import control
 from calcd.supervisor.held.sockets import Sockets
 from calcd.supervisor.published import process_figures, rendering
 from calcd.supervisor.published.facts import Facts
@@ -32,6 +34,12 @@ class Publication:
         self._max_connections = 0.0
         self._port = 0
         self._figures = process_figures.of(())
+        # By request at the control socket (calcd.supervisor.held.control).
+        self.texts = {
+            control.STATUS: lambda: self._text(rendering.status),
+            control.STATUS_IN_JSON: lambda: self._text(rendering.status_in_json),
+            control.METRICS: lambda: self._text(rendering.metrics),
+        }
         self._system = " ".join(os.uname()[index] for index in (0, 2, 4))
 
     def put_in_force(self, max_connections: float, sockets: Sockets) -> None:
@@ -47,6 +55,11 @@ class Publication:
         """Publishes all anew, with what is read of processes and not counted."""
         self._figures = process_figures.of(self._roster.alive)
         self._publish()
+
+    def _text(self, render: Callable[[Facts], bytes]) -> bytes:
+        """A text for whoever asks the supervisor itself: it is up to date."""
+        self.publish()
+        return render(self.facts())
 
     def _publish(self) -> None:
         facts = self.facts()

@@ -1,7 +1,8 @@
-"""Makes the texts of INFO and of the metrics from the table."""
+"""Makes the texts of INFO, of calcd --status and of the metrics from the table."""
 
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from calcd.supervisor.published.facts import Facts
 from calcd.supervisor.published.table import ROWS, Family, Number, Row
@@ -14,6 +15,30 @@ def info(facts: Facts) -> bytes:
         if row.info:
             sections.setdefault(row.section, [f"# {row.section}"]).extend(_fields(row, facts))
     return "\r\n".join("".join(f"{line}\r\n" for line in lines) for lines in sections.values()).encode()
+
+
+def status(facts: Facts) -> bytes:
+    """Returns INFO with the line ends of a terminal."""
+    return info(facts).replace(b"\r\n", b"\n")
+
+
+def status_in_json(facts: Facts) -> bytes:
+    """Returns INFO as an object of objects: by section, by field, and, if a field has several values, by the
+    label's. A number that is infinite is null: JSON has none."""
+    sections: dict[str, dict[str, object]] = {}
+    for row in ROWS:
+        if row.info:
+            value = row.value(facts)
+            sections.setdefault(row.section, {})[row.info.removesuffix("_{}")] = (
+                {label: _in_json(number) for (label,), number in value.items()}
+                if isinstance(value, Mapping)
+                else _in_json(value)
+            )
+    return (json.dumps(sections, indent=2) + "\n").encode()
+
+
+def _in_json(value: str | Number) -> str | Number | None:
+    return None if value == math.inf else value
 
 
 def _fields(row: Row, facts: Facts) -> Iterator[str]:
