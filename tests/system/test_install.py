@@ -95,6 +95,43 @@ def test_folders_that_do_not_work_are_refused_before_anything_is_written(machine
     assert machine.output(LISTING) == before
 
 
+def test_symbolic_links_to_where_the_service_would_see_nothing_are_refused_before_anything_is_written(
+    machine: Machine, tree: str
+) -> None:
+    machine.run("mkdir -p /tmp/stage/usr; ln -s /srv /tmp/stage/usr/local")
+    machine.run("ln -s /home/of-calcd /usr/hidden; ln -s '/srv/a calcd' /usr/spaced")
+    before = machine.output(LISTING)
+    for setting, refusal in {
+        "PREFIX=/usr/hidden": "PREFIX=/usr/hidden, which is /home/of-calcd: the service does not see",
+        "LIBDIR=/usr/hidden/lib": "LIBDIR=/usr/hidden/lib, which is /home/of-calcd/lib: the service does",
+        "PREFIX=/usr/spaced": "PREFIX=/usr/spaced, which is /srv/a calcd: only letters, digits and",
+        "DESTDIR=/tmp/stage": "PREFIX=/usr/local: a symbolic link in it leads out of DESTDIR=/tmp/stage",
+    }.items():
+        for goal in ("install", "uninstall"):
+            refused = machine.run(f"make -C {tree} {goal} {setting}", check=False)
+            assert refused.returncode != 0, setting
+            assert refusal in refused.stderr.splitlines()[-2]
+    assert machine.output(LISTING) == before
+    machine.run("rm -r /tmp/stage /usr/hidden /usr/spaced")
+
+
+@pytest.mark.parametrize(("link", "target"), [("/usr/link", "/srv/calcd"), ("/opt/link", "/home/of-calcd")])
+def test_a_prefix_behind_another_symbolic_link_works(
+    machine: Machine, tree: str, link: str, target: str
+) -> None:
+    machine.run(f"mkdir {target}; ln -s {target} {link}")
+    make = f"make --silent -C {tree} PREFIX={link}"
+    before = machine.output(f"{LISTING}; {USERS}").splitlines()
+    said = machine.output(f"{make} install").splitlines()
+    machine.run(said[-1].removeprefix("Next: "))
+    assert machine.output(f"{link}/bin/calc-client 2 + 3") == "5"
+    assert machine.run("systemd-analyze verify calcd.service calcd.socket").stderr == ""
+    machine.run(f"{make} uninstall")
+    after = machine.output(f"{LISTING}; {USERS}").splitlines()
+    assert {line.split()[-1] for line in set(after) ^ set(before)} <= {target}
+    machine.run(f"rm -rf {link} {target}")
+
+
 def test_uninstall_completes_whatever_is_missing_or_fails(machine: Machine, tree: str) -> None:
     make = f"make --silent -C {tree} PREFIX=/opt/calcd"
     before = machine.output(f"{LISTING}; {USERS}").splitlines()
