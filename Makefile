@@ -8,6 +8,8 @@ BINDIR = $(PREFIX)/bin
 LIBDIR = $(PREFIX)/lib
 DATADIR = $(PREFIX)/share
 PYTHON = /usr/bin/python3
+# The systemd that the files are for, where it is not that of this machine: 254 or newer gets what 252 warns of.
+SYSTEMD := $(shell systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
 
 PACKAGE = $(LIBDIR)/calcd
 # Where systemd, man and the shells look: in /usr and /usr/local alone, whatever PREFIX is.
@@ -83,7 +85,7 @@ docs:
 	    { dot -Tsvg $$source && echo "$$origin"; } >$$new && mv $$new $$drawing && echo $$drawing || exit; done
 
 # Before anything is written, or removed: which folders do not work, and why.
-export DESTDIR PREFIX BINDIR LIBDIR DATADIR SYSCONFDIR
+export DESTDIR PREFIX BINDIR LIBDIR DATADIR SYSCONFDIR SYSTEMD
 fitting:
 	@refuse() { echo "make: $$1: $$2" >&2; exit 1; }; \
 	case $$DESTDIR in *[!A-Za-z0-9._+@:,~=/-]*) \
@@ -102,7 +104,8 @@ fitting:
 	        folder=$$real; setting="$$setting, which is $$real"; check_letters "$$setting" "$$folder";; esac; \
 	    case $$folder/ in /home/* | /root/* | /run/* | /tmp/* | /var/tmp/* | /dev/* | /proc/* | /sys/*) \
 	        refuse "$$setting" 'the service does not see what is there (ProtectHome=, PrivateTmp=)';; esac; \
-	done
+	done; \
+	case $$SYSTEMD in *[!0-9]*) refuse "SYSTEMD=$$SYSTEMD" 'it has to be a number, such as 252';; esac
 
 install-programs: fitting
 	@$(PYTHON) -c 'import daemon, systemd' 2>/dev/null || { \
@@ -121,10 +124,12 @@ install-programs: fitting
 install-files: fitting
 	install -d $(DESTDIR)$(UNITS)
 	sed 's|/usr/bin/calcd|$(BINDIR)/calcd|' packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service
-	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf
+	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf $(DESTDIR)$(DROP_INS)/10-restart.conf
 	[ -z '$(HIDDEN)' ] || { install -d $(DESTDIR)$(DROP_INS) && printf '%s\n' \
 	    '# The programs are not below /usr, which is what the service sees.' '[Service]' 'BindReadOnlyPaths=$(HIDDEN)' \
 	    >$(DESTDIR)$(DROP_INS)/prefix.conf; }
+	[ '$(or $(SYSTEMD),0)' -lt 254 ] || \
+	    install -D -m 644 -t $(DESTDIR)$(DROP_INS) packaging/systemd/calcd.service.d/10-restart.conf
 	install -m 644 packaging/systemd/calcd.socket $(DESTDIR)$(UNITS)
 	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
 	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
@@ -163,7 +168,7 @@ uninstall: fitting
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd $(DESTDIR)$(DOC)
 	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
 	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket
-	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf
+	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf $(DESTDIR)$(DROP_INS)/10-restart.conf
 	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
 	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$manual; done
 	for program in calcd calc-client; do \

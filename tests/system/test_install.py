@@ -27,6 +27,7 @@ REFUSED = {
     "PREFIX=/opt/calcd/": "it ends with /",
     "PREFIX=/opt/../home/calcd": "it ends with /, or has //, . or .. in it",
     "DESTDIR='/opt/a stage'": "only letters, digits and ._+@:,~=/- work in it",
+    "SYSTEMD=v254": "it has to be a number",
 }
 
 
@@ -164,6 +165,17 @@ def test_a_staged_install_touches_nothing_but_its_folder(machine: Machine, tree:
     assert machine.output(LISTING) == before
     assert machine.output("grep -r /tmp/stage /tmp/stage || :") == ""
     machine.run(f"make -C {tree} uninstall PREFIX=/usr DESTDIR=/tmp/stage")
+    assert machine.output("find /tmp/stage -not -type d") == ""
+
+
+def test_an_install_for_another_machine_is_for_the_systemd_that_is_named(machine: Machine, tree: str) -> None:
+    """Older ones warn of settings in the drop-in, and newer ones make use of them."""
+    drop_in = "/tmp/stage/usr/lib/systemd/system/calcd.service.d/10-restart.conf"
+    make = f"make --silent -C {tree} PREFIX=/usr DESTDIR=/tmp/stage"
+    for systemd, is_there in (("254", True), ("253", False), ("257", True)):
+        machine.run(f"{make} install SYSTEMD={systemd}")
+        assert (machine.run(f"ls {drop_in}", check=False).returncode == 0) == is_there
+    machine.run(f"{make} uninstall")
     assert machine.output("find /tmp/stage -not -type d") == ""
 
 
