@@ -58,6 +58,7 @@ class Dialogue:
         "ending",
         "errors",
         "first",
+        "ignores_rest",
     )
 
     def __init__(self, info: Callable[[], bytes], client_id: Callable[[], int]) -> None:
@@ -78,6 +79,7 @@ class Dialogue:
         self.commands = 0
         self.errors = [0] * len(ERROR_KINDS)
         self.ending = 0  # one of ENDED_*, once the last reply is there
+        self.ignores_rest = False  # more has come than is answered
         self.first = b""  # the first bytes that the client has sent
         self._count(0)
 
@@ -131,6 +133,8 @@ class Dialogue:
             while room > 0 and not self.ending and (reply := self._next()):
                 said.append(reply)
                 room -= len(reply)
+            if self.ending == ENDED_QUOTA and requests.next() is not None:  # who has asked more is told
+                said.append(self._error("ERR MaxRequests= is reached: calcd closes the connection"))
         except ProtocolError as error:
             said.append(self._error(f"ERR Protocol error: {error}"))
             self.ending = ENDED_PROTOCOL_ERROR
@@ -139,6 +143,7 @@ class Dialogue:
             self.ending = ENDED_STRANGER
             said = []
         if self.ending not in (0, ENDED_PROTOCOL_ERROR):
+            self.ignores_rest = requests.at < len(requests.data)
             requests.forget()
         return b"".join(said)
 

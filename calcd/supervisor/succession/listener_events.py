@@ -19,6 +19,7 @@ from calcd.supervisor.events import (
     Event,
     Limit,
     Lost,
+    Progress,
     Ready,
     Served,
     Trouble,
@@ -105,20 +106,25 @@ class ListenerEvents:
 
     def _take_event(self, listener: ListenerProcess, event: Event) -> None:
         match event:
-            case Accepted() | Ended() | Died():
+            case Accepted() | Ended() | Progress() | Died():
                 self._take_event_of_handler(listener, event)
             case Served():
                 self._connections.served(event)
                 self._status.tell_soon()
             case Lost(handler, wait_status):
+                self._connections.counters.handlers_killed += 1
+                self._status.tell_soon()
                 self._log.write(messages.SPARE_DIED, handler=handler, status=describe(wait_status))
             case Limit():
                 self._reached.take(listener.pid, listener.settings, event)
                 self._status.tell_soon()
             case Ready():
                 self._ready(listener)
-            case Alive():
+            case Alive(waiting, serving):
                 listener.unanswered = 0
+                if (listener.waiting, listener.serving) != (waiting, serving):
+                    listener.waiting, listener.serving = waiting, serving
+                    self._status.tell_soon()
             case Unconfined():
                 self._log_unconfined(event)
             case Trouble(error, times, "gone"):
@@ -149,6 +155,9 @@ class ListenerEvents:
             case Ended(handler) if handler in listener.connections:
                 self._connections.ended(listener.connections[handler], event)
                 self._connection_ended(listener, handler)
+            case Progress(handler, sums) if handler in listener.connections:
+                self._connections.goes_on(listener.connections[handler], sums)
+                self._status.tell_soon()
             case Died(handler, wait_status, microseconds):
                 self._connections.died(listener.connections[handler], wait_status, microseconds / 1e6)
                 self._connection_ended(listener, handler)
