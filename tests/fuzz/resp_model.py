@@ -13,13 +13,14 @@ from fuzz.resp_commands import Connection, Said
 from fuzz.resp_reading import BrokenError, read_command
 from fuzz.resp_replies import line_of
 
+BEYOND_QUOTA = b"-ERR MaxRequests= is reached: calcd closes the connection\r\n"
 QUIT, PROTOCOL_ERROR, STRANGER, QUOTA = "quit", "protocol error", "stranger", "quota"
 
 
 class Conversation(NamedTuple):
     said: list[Said]
     ending: str | None
-    last_words: bytes  # of a protocol error
+    last_words: bytes  # of a protocol error; who asks more than the quota allows may be told so
     pending: bytes
 
 

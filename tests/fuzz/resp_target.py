@@ -53,10 +53,10 @@ def check(subject: Dialogue, quota: int | None, pieces: Sequence[bytes], expecte
     stream = b"".join(pieces)
     subject.begin(quota, resp_commands.PEER, resp_commands.ADDRESS)
     received = []
-    begin_of_last = came = 0  # of the piece at which it ends
+    begin_of_last = end_of_last = came = 0  # of the piece at which it ends
     for piece in pieces:
         if not subject.ending:
-            begin_of_last = came
+            begin_of_last, end_of_last = came, came + len(piece)
         came += len(piece)
         subject.receive(piece)
         while reply := subject.replies():
@@ -69,7 +69,12 @@ def check(subject: Dialogue, quota: int | None, pieces: Sequence[bytes], expecte
             break  # what came with a stranger's words has no reply
         at = _compare(replies, at, each)
         answered.append(each)
-    assert replies[at:] == expected.last_words
+    if expected.ending == resp_model.QUOTA:
+        asks_more = expected.said[-1].end < end_of_last
+        assert replies[at:] == (resp_model.BEYOND_QUOTA if asks_more else b"")
+        assert subject.ignores_rest == asks_more
+    else:
+        assert replies[at:] == expected.last_words
     if expected.ending == resp_model.STRANGER and len(replies) < _MANY:
         assert answered == [each for each in expected.said if each.end <= begin_of_last]
     assert subject.ending == _ENDINGS[expected.ending]
@@ -78,7 +83,7 @@ def check(subject: Dialogue, quota: int | None, pieces: Sequence[bytes], expecte
     for each in answered:
         for word in each.errors:
             errors[_KINDS.get(word, OTHER)] += 1
-    errors[OTHER] += bool(expected.last_words)
+    errors[OTHER] += len(replies) > at
     assert subject.errors == errors
     if expected.ending == resp_model.PROTOCOL_ERROR:  # as many bytes of it as had come
         assert subject.pending

@@ -56,9 +56,15 @@ def test_a_few_lines_that_are_no_commands_and_nothing_else_are_a_strangers() -> 
 def test_a_quota_ends_the_connection_behind_its_last_reply(stream: bytes) -> None:
     dialogue = new_dialogue(3)
     replies = say(dialogue, stream)
-    assert replies.count(b"\n") == 3
+    assert replies.count(b"\n") == 4
+    assert replies.endswith(b"-ERR MaxRequests= is reached: calcd closes the connection\r\n")
     assert (dialogue.ending, dialogue.commands, dialogue.pending) == (ENDED_QUOTA, 3, b"")
-    assert say(new_dialogue(3), *(stream[at : at + 1] for at in range(len(stream)))) == replies
+    assert dialogue.ignores_rest
+    dialogue = new_dialogue(3)
+    alone = say(dialogue, *(stream[at : at + 1] for at in range(len(stream))))
+    assert replies.startswith(alone)
+    assert alone.count(b"\n") == 3
+    assert not dialogue.ignores_rest
 
 
 def test_a_quota_that_is_used_up_leaves_no_command() -> None:

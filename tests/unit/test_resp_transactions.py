@@ -112,5 +112,5 @@ def test_the_replies_of_exec_come_in_portions_too() -> None:
 
 def test_exec_is_one_command_for_a_quota() -> None:
     dialogue = new_dialogue(4)
-    assert say(dialogue, b"MULTI\nPING\nPING\nEXEC\nPING\n") == OK + QUEUED * 2 + b"*2\r\n+PONG\r\n+PONG\r\n"
+    assert say(dialogue, b"MULTI\nPING\nPING\nEXEC\n") == OK + QUEUED * 2 + b"*2\r\n+PONG\r\n+PONG\r\n"
     assert (dialogue.ending, dialogue.commands) == (ENDED_QUOTA, 4)

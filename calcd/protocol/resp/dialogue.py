@@ -133,7 +133,7 @@ class Dialogue:
             while room > 0 and not self.ending and (reply := self._next()):
                 said.append(reply)
                 room -= len(reply)
-            if self.ending == ENDED_QUOTA and requests.next() is not None:  # who has asked more is told
+            if self.ending == ENDED_QUOTA and requests.has_more:  # who has asked more is told
                 said.append(self._error("ERR MaxRequests= is reached: calcd closes the connection"))
         except ProtocolError as error:
             said.append(self._error(f"ERR Protocol error: {error}"))
@@ -143,7 +143,7 @@ class Dialogue:
             self.ending = ENDED_STRANGER
             said = []
         if self.ending not in (0, ENDED_PROTOCOL_ERROR):
-            self.ignores_rest = requests.at < len(requests.data)
+            self.ignores_rest = requests.has_more
             requests.forget()
         return b"".join(said)
 

@@ -64,6 +64,11 @@ class Requests:
         return self._beginning if self._left else bytes(self.data[self.at : self.at + SHOWN])
 
     @property
+    def has_more(self) -> bool:
+        """Whether more has come than what next() has returned, be it whole or not."""
+        return bool(self.whole) or self.at < len(self.data)
+
+    @property
     def is_between(self) -> bool:
         """Whether nothing has been looked at of what comes next."""
         return not (self._left or self._scanned or self.whole)
