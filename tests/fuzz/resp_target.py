@@ -62,13 +62,7 @@ def check(subject: Dialogue, quota: int | None, pieces: Sequence[bytes], expecte
         while reply := subject.replies():
             received.append(reply)
     replies = b"".join(received)
-    at = 0
-    answered: list[Said] = []
-    for each in expected.said:
-        if at == len(replies) and expected.ending == resp_model.STRANGER:
-            break  # what came with a stranger's words has no reply
-        at = _compare(replies, at, each)
-        answered.append(each)
+    answered, at = _take_answered(replies, expected)
     if expected.ending == resp_model.QUOTA:
         asks_more = expected.said[-1].end < end_of_last
         assert replies[at:] == (resp_model.BEYOND_QUOTA if asks_more else b"")
@@ -78,13 +72,6 @@ def check(subject: Dialogue, quota: int | None, pieces: Sequence[bytes], expecte
     if expected.ending == resp_model.STRANGER and len(replies) < _MANY:
         assert answered == [each for each in expected.said if each.end <= begin_of_last]
     assert subject.ending == _ENDINGS[expected.ending]
-    assert subject.commands == len(answered)
-    errors = [0] * len(ERROR_KINDS)
-    for each in answered:
-        for word in each.errors:
-            errors[_KINDS.get(word, OTHER)] += 1
-    errors[OTHER] += len(replies) > at
-    assert subject.errors == errors
     if expected.ending == resp_model.PROTOCOL_ERROR:  # as many bytes of it as had come
         assert subject.pending
         assert expected.pending.startswith(subject.pending)
@@ -92,9 +79,19 @@ def check(subject: Dialogue, quota: int | None, pieces: Sequence[bytes], expecte
         assert subject.pending == expected.pending
     assert stream.startswith(subject.first)
     assert subject.ending or len(subject.first) == min(len(stream), 12)
-    if expected.ending != resp_model.STRANGER:
-        unknown = sum(not each.is_known for each in answered)
-        assert subject.is_stranger == (unknown == len(answered) >= 3)
+    _check_counts(subject, answered, expected, has_last_words=len(replies) > at)
+
+
+def _take_answered(replies: bytes, expected: Conversation) -> tuple[list[Said], int]:
+    """The commands that have their replies, and where these end."""
+    at = 0
+    answered: list[Said] = []
+    for each in expected.said:
+        if at == len(replies) and expected.ending == resp_model.STRANGER:
+            break  # what came with a stranger's words has no reply
+        at = _compare(replies, at, each)
+        answered.append(each)
+    return answered, at
 
 
 def _compare(replies: bytes, at: int, said: Said) -> int:
@@ -107,3 +104,19 @@ def _compare(replies: bytes, at: int, said: Said) -> int:
             value, at = read_value(replies, at, piece.version)
             assert piece.is_right(value)
     return at
+
+
+def _check_counts(
+    subject: Dialogue, answered: list[Said], expected: Conversation, *, has_last_words: bool
+) -> None:
+    errors = [0] * len(ERROR_KINDS)
+    for each in answered:
+        for word in each.errors:
+            errors[_KINDS.get(word, OTHER)] += 1
+    errors[OTHER] += has_last_words
+    assert subject.errors == errors
+    assert subject.commands == len(answered)
+    if expected.ending != resp_model.STRANGER:
+        unknown = sum(not each.is_known for each in answered)
+        others = len(answered) - unknown - (expected.ending == resp_model.QUIT)
+        assert subject.is_stranger == (unknown >= 3 and not others)

@@ -35,7 +35,7 @@ def test_the_running_daemon_answers_every_stream_of_the_corpus(tmp_path: Path) -
     folder = tmp_path / "calcd"
     folder.mkdir()
     calcd = Calcd(folder)
-    calcd.config.write_text("[calcd]\nLogConnections=errors\n")
+    calcd.config.write_text("[calcd]\nLogConnections=errors\nProtocols=classic\n")
     calcd.expected += EXPECTED
     with calcd:
         counts = Counts.in_memory()
