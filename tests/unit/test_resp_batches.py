@@ -12,8 +12,15 @@ from calcd.protocol.resp import batches
 
 NAMES = st.sampled_from([b"ADD", b"SUB", b"MUL", b"DIV", b"add", b"Div"])
 NUMBERS = st.integers(-(2**70), 2**70) | st.integers(-9, 9)
+WRONG_LENGTHS = (
+    b"*3\r\n$3\r\nADD\r\n$1\r\n2\r\n$2\r\n3\r\n",
+    b"*3\r\n$3\r\nADD\r\n$2\r\n2\r\n$1\r\n3\r\n",
+    b"*3\r\n$4\r\nADD\r\n$1\r\n2\r\n$1\r\n3\r\n",
+    b"*4\r\n$3\r\nADD\r\n$1\r\n2\r\n$1\r\n3\r\n",
+)
 ODD = st.sampled_from(
     [
+        *WRONG_LENGTHS,
         *(b"*3\r\n$3\r\nADD\r\n$1\r\n+\r\n$1\r\n2\r\n", b"*3\r\n$3\r\nADD\r\n$2\r\n 1\r\n$1\r\n2\r\n"),
         *(b"*3\r\n$3\r\nADD\r\n$03\r\n123\r\n$1\r\n2\r\n", b"*3\r\n$3\r\nADD\r\n$3\r\n1_2\r\n$1\r\n2\r\n"),
         *(b"*3\r\n$3\r\nADD\r\n$4\r\n1\r\n2\r\n$1\r\n2\r\n", b"*3\r\n$4\r\nECHO\r\n$1\r\n2\r\n$1\r\n2\r\n"),
@@ -60,6 +67,17 @@ def test_a_batch_is_answered_as_its_commands_are(parts: list[bytes]) -> None:
         expected = general(stream, patch)
     assert say(new_dialogue(), stream) == expected
     assert say(new_dialogue(), *parts) == expected
+
+
+@pytest.mark.parametrize("count", [1, 20])
+@pytest.mark.parametrize("wrong", WRONG_LENGTHS)
+def test_a_wrong_length_is_no_command_for_the_fast_ways(
+    wrong: bytes, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert batches.answer_one(wrong) == b""
+    stream = array(b"ADD", b"2", b"3") * (count - 1) + wrong
+    assert batches.answer(stream) == (b"", 0, 0)
+    assert say(new_dialogue(), stream) == general(stream, monkeypatch)
 
 
 @pytest.mark.parametrize("write", [array, line])

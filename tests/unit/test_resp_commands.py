@@ -158,6 +158,9 @@ def test_a_result_has_at_most_2048_digits() -> None:
     assert say(new_dialogue(), array(b"MUL", b"1" + b"0" * 1023, b"1" + b"0" * 1023, b"100")).startswith(
         b"-TOOBIG"
     )
+    power = str(2**3400).encode()  # 2**6803 has 2,048 digits
+    assert say(new_dialogue(), array(b"MUL", power, power, b"8")).startswith(b"$2048")
+    assert say(new_dialogue(), array(b"MUL", power, power, b"16")).startswith(b"-TOOBIG")
     assert say(new_dialogue(), array(b"DIV", nines, b"-" + nines)) == b":-1\r\n"
 
 
