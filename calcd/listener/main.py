@@ -21,9 +21,9 @@ def main() -> int:
     """Runs a listener until it has left, and returns its exit status.
 
     The last argument has the words that calcd.supervisor.held.listener_process writes: name=value, separated
-    by spaces; a list has commas. supervisor, reading_end and writing_end (of the reports' pipe), sockets
-    and page (of calcd.linux.shared_page; an older supervisor gives none) are file descriptors. exempt is a
-    list of networks. The other words are limits and arguments of Listener.
+    by spaces; a list has commas. supervisor, reading_end and writing_end (of the reports' pipe), sockets and
+    page (calcd.linux.shared_page) are file descriptors. protocols are those of each socket, joined by a plus
+    sign. exempt is a list of networks. The other words are limits and arguments of Listener.
     """
     huge_pages.move_program_text()
     given = dict(word.split("=") for word in sys.argv[-1].split())
@@ -48,12 +48,16 @@ def main() -> int:
     restrict(limits)
     listener = Listener(
         sockets=sockets,
+        # A supervisor from before an upgrade names none: its own protocol is the classic one.
+        protocols=given.get("protocols", ",".join(["classic"] * len(sockets))).split(","),
         supervisor=supervisor,
         reports=reports,
         signals=signalfd,
         has_successor=given["has_successor"] == "1",
         drain_time=float(given["drain_time"]),
-        sums_up=given["sums_up"] == "1",
+        # A supervisor from before an upgrade knows other sums, and no progress.
+        sums_up=given["sums_up"] == "1" and "hears_progress" in given,
+        tells_progress="hears_progress" in given,
         spare_handlers=int(given["spare_handlers"]),
         limits=limits,
         sources=sources,

@@ -184,3 +184,25 @@ def test_json_takes_status() -> None:
     result = subprocess.run([*COMMAND, "--json"], cwd=TREE, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (64, "")
     assert result.stderr == "calcd: --json says how --status prints, and takes it; see calcd --help\n"
+
+
+@pytest.mark.usefixtures("every_mode")
+def test_info_tells_a_client_the_same(tmp_path: Path) -> None:
+    def info() -> str:
+        with calcd.connect() as connection, connection.makefile("rb") as replies:
+            connection.sendall(b"INFO\r\nQUIT\r\n")
+            size = int(replies.readline().removeprefix(b"$"))
+            text = replies.read(size).decode()
+            assert replies.read() == b"\r\n+OK\r\n"
+            return text
+
+    with Calcd(tmp_path) as calcd:
+        assert f"\r\nprocess_id:{calcd.supervisor.pid}\r\n" in info()  # from the first moment
+        wait_for(lambda: "\r\ntotal_commands_processed:2\r\n" in info(), "what has changed")
+        names = re.findall(r"(?m)^(?:# )?\w+", info())
+        assert names == re.findall(r"(?m)^(?:# )?\w+", run(calcd, "--status").stdout)
+        assert calcd.reload().returncode == 0
+        assert f"\r\nprocess_id:{calcd.supervisor.pid}\r\n" in info()
+        calcd.expected += ["the listener .*"]
+        os.kill(calcd.listener.pid, signal.SIGKILL)
+        wait_for(lambda: "\r\nlisteners_lost:1\r\n" in info(), "a listener that was replaced")

@@ -3,6 +3,9 @@
 import dataclasses
 import datetime
 
+from calcd.protocol.resp.dialogue import ERROR_KINDS
+from calcd.supervisor.events import Sums
+
 
 def _now() -> str:
     return datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
@@ -20,6 +23,11 @@ class Counters:
     probes: int = 0  # connections that their clients ended before they sent a byte
     received: int = 0  # bytes
     sent: int = 0  # bytes
+    error_replies: dict[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(ERROR_KINDS, 0))
+    # Connections that have ended, by what was spoken.
+    protocols: dict[str, int] = dataclasses.field(
+        default_factory=lambda: {"classic": 0, "resp": 0, "none": 0}
+    )
     reloads: int = 0
     reloads_failed: int = 0
     last_reload_successful: bool = True
@@ -31,13 +39,6 @@ class Counters:
     # counts, and times that the limit was reached.
     refused_by_limit: dict[str, int] = dataclasses.field(default_factory=dict)
     reached_by_limit: dict[str, int] = dataclasses.field(default_factory=dict)
-    error_replies: dict[str, int] = dataclasses.field(
-        default_factory=lambda: {"DIVBYZERO": 0, "NOTINT": 0, "TOOBIG": 0, "ERR": 0}
-    )
-    # Connections that have ended, by protocol; none: no byte came.
-    protocols: dict[str, int] = dataclasses.field(
-        default_factory=lambda: {"classic": 0, "resp": 0, "none": 0}
-    )
 
     @property
     def refused(self) -> int:
@@ -55,6 +56,13 @@ class Counters:
     @property
     def opened(self) -> int:
         return self.connections + self.served
+
+    def add(self, sums: Sums) -> None:
+        self.requests += sums.requests
+        self.received += sums.received
+        self.sent += sums.sent
+        for kind, times in zip(ERROR_KINDS, sums.error_replies, strict=True):
+            self.error_replies[kind] += times
 
     def status(self) -> str:
         """The STATUS line of systemctl status."""
