@@ -51,7 +51,7 @@ def test_status_tells_of_connections_and_requests(tmp_path: Path) -> None:
         assert found["Stats"]["total_commands_processed"] == 2
         assert found["Stats"]["total_net_input_bytes"] == 36
         assert found["Stats"]["total_net_output_bytes"] == 8
-        assert found["Calcd"]["connections_ended"]["good"] == 1
+        assert found["Calcd"]["connections_ended"]["quit"] == 1
         assert sum(found["Calcd"]["connections_ended"].values()) == 1
 
 
@@ -96,7 +96,7 @@ def test_metrics_count_how_connections_end(tmp_path: Path) -> None:
         found = metrics(calcd)
         assert found['calcd_connections_ended_total{ending="division by zero"}'] == 1
         assert found['calcd_connections_ended_total{ending="handler died"}'] == 1
-        assert found['calcd_connections_ended_total{ending="good"}'] == 0
+        assert found['calcd_connections_ended_total{ending="quit"}'] == 0
         assert found["calcd_connections_opened_total"] == 2
 
 

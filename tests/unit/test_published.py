@@ -74,7 +74,7 @@ def test_a_field_with_several_values_has_all_of_them_from_the_start(facts: Facts
     assert "handlers:waiting=8,serving=3" in fields
     assert "connections_refused:MaxConnectionsPerSource=0,MaxRatePerSource=0" in fields
     (ended,) = [field for field in fields if field.startswith("connections_ended:")]
-    assert {"connections_ended:good=0", "division by zero=0", "IdleTimeout=0", "report lost=0"} <= set(
+    assert {"connections_ended:quit=0", "division by zero=0", "IdleTimeout=0", "report lost=0"} <= set(
         ended.split(",")
     )
 
@@ -100,7 +100,7 @@ def test_the_metrics_have_every_series_with_a_number(facts: Facts) -> None:
     assert all(re.fullmatch(r'\w+(\{(\w+="[^"\\]*",?)+\})? [\d.e+]+', line) for line in series)
     assert "calcd_connections 3" in series
     assert 'calcd_build_info{version="' + calcd.__version__ + '",python="3.11.2"} 1' in series
-    assert 'calcd_connections_ended_total{ending="good"} 0' in series
+    assert 'calcd_connections_ended_total{ending="quit"} 0' in series
     assert "process_start_time_seconds 1700000000.25" in series
     assert {line.split()[2] for line in lines if line.startswith("# TYPE")} == {
         row.metric for row in ROWS if row.metric

@@ -44,12 +44,9 @@ _REASONS = {
 }
 
 
-# What else an ending can be in the counters, which name a cut-off by its setting.
-_GOOD, _HANDLER_DIED, _REPORT_LOST = "good", "handler died", "report lost"
-_KINDS = {
-    ending: _GOOD if ending in report.GOOD_ENDINGS else words.partition("=")[0]
-    for ending, words in (ENDINGS | CUT_OFFS).items()
-}
+# What an ending is called in the counters, which name a cut-off by its setting; and what else it can be.
+_KINDS = {ending: words.partition("=")[0] for ending, words in (ENDINGS | CUT_OFFS).items()}
+_HANDLER_DIED, _REPORT_LOST = "handler died", "report lost"
 
 
 class Connection(NamedTuple):
@@ -104,7 +101,7 @@ class Connections:
     def served(self, event: Served) -> None:
         """Counts connections that the log does not show."""
         self.counters.served += event.connections
-        self.counters.endings[_GOOD] += event.connections
+        self.counters.endings[_KINDS[event.ending]] += event.connections
         self.counters.protocols[PROTOCOLS[event.protocol]] += event.connections
         self.counters.add(event.sums)
 

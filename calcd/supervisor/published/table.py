@@ -179,7 +179,7 @@ ROWS = (
         "Calcd",
         "connections_ended",
         lambda facts: _family(facts.counters.endings),
-        "Connections that have ended: good, or in the words of the log.",
+        "Connections that have ended, in the words of the log.",
         "calcd_connections_ended_total",
         COUNTER,
         ("ending",),
