@@ -174,6 +174,7 @@ class Listener:
             self._staffing.provide()
             self._link.flush()
             if self._leaving.is_over() and not len(self._outbox):
+                self._scrapes.close()
                 return
             self._loop.turn()
 
@@ -198,7 +199,7 @@ class Listener:
             self._outbox.tell(packets.alive(*self._pool.states()))
             self._staffing.help_out()
         elif command == packets.RETIRE:
-            self._scrapes.close()
+            self._scrapes.leave()
             self._leaving.retire(has_successor=bool(packet[1]))
         elif command == packets.DRAIN:
             self._leaving.drain()
@@ -207,5 +208,5 @@ class Listener:
             self._admission.count(self._sources.of(host), difference)
 
     def _supervisor_died(self) -> None:
-        self._scrapes.close()  # nobody publishes any more
+        self._scrapes.leave()  # nobody publishes any more
         self._leaving.drain_alone()

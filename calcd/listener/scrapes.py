@@ -48,6 +48,7 @@ class Scrapes:
         self._loop = loop
         self._troubles = troubles
         self._inherited = inherited
+        self._has_left = False
         self._processes: set[int] = set()  # their PIDs
 
     def open(self) -> None:
@@ -56,10 +57,17 @@ class Scrapes:
             listening.setblocking(False)
         self._watch()
 
-    def close(self) -> None:
+    def leave(self) -> None:
         """Accepts no more: another listener does. The sockets stay open, because the next handlers that are
         forked close them by number."""
         self._ignore()
+        self._has_left = True
+
+    def close(self) -> None:
+        """Closes the sockets, when no handler will be forked."""
+        self.leave()
+        for listening in self._sockets:
+            listening.close()
         self._sockets = ()
 
     def reap(self) -> None:
@@ -77,7 +85,7 @@ class Scrapes:
             self._watch()
 
     def _watch(self) -> None:
-        if not self._loop.timers.is_set("no scrapes"):
+        if not (self._has_left or self._loop.timers.is_set("no scrapes")):
             for listening in self._sockets:
                 self._loop.watch(listening.fileno(), self._taking(listening))
 
