@@ -36,6 +36,7 @@ KINDS = {
     "parse_timeout": "a time limit",
     "parse_count": "a limit",
     "parse_backlog": "a number",
+    "parse_protocols": "names",
     "parse_spare": "a small number",
     "parse_boolean": "yes or no",
     "parse_mode": "a file mode",

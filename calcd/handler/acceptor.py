@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 class Acceptor:
     """Accepts from several listening sockets. The listener makes it before its first fork."""
 
-    __slots__ = ("_accept_from", "_epoll", "_sockets", "accept")
+    __slots__ = ("_accept_from", "_epoll", "_protocols_of", "_sockets", "accept", "protocols")
 
-    def __init__(self, sockets: Sequence[socket]) -> None:
+    def __init__(self, sockets: Sequence[socket], protocols: Sequence[str]) -> None:
+        """protocols has a text for each socket, with the names of those that are spoken there."""
         self._sockets = sockets
+        self._protocols_of = {
+            listening.fileno(): spoken for listening, spoken in zip(sockets, protocols, strict=True)
+        }
+        self.protocols = protocols[0]  # of the socket that has accepted last
         self._epoll = epoll()
         # By file descriptor. _accept() makes no socket object; typeshed does not know it.
         self._accept_from: dict[int, Callable[[], Accepted]] = {
@@ -55,6 +60,7 @@ class Acceptor:
     def accept_when_ready(self) -> Accepted:
         """Waits in the epoll, then accepts. Raises as accept()."""
         ((ready, _),) = self._epoll.poll(None, 1)
+        self.protocols = self._protocols_of[ready]
         return self._accept_from[ready]()
 
     def has_waiting(self) -> bool:

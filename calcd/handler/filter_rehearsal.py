@@ -11,7 +11,9 @@ import os
 from _socket import AF_UNIX, SHUT_WR, SOCK_STREAM, socket
 
 from calcd.handler.acceptor import Acceptor
+from calcd.handler.client_ids import ClientIds
 from calcd.handler.process import Handler
+from calcd.handler.published import Published
 from calcd.handler.warm_up import listen_to_nobody
 from calcd.linux import signals
 from calcd.linux.prctl import PR_SET_DUMPABLE, prctl
@@ -24,8 +26,12 @@ if TYPE_CHECKING:
     from calcd.linux.process_title import Title
     from calcd.settings.limits import Limits
 
-# What a client sends: more than a small read, and than a large one, and an end in which calcd waits for it.
-_REQUESTS = REQUEST.pack(1, 6, 7) * 6000 + REQUEST.pack(QUIT + 1, 0, 0)
+# What clients send: more than a small read, and than a large one, and an end in which calcd waits for it. In
+# RESP, a handler makes all system calls that it makes in the classic protocol, and one more.
+_REQUESTS = (
+    b"CLIENT ID\r\n" + b"ADD 6 7\r\n" * 8000 + b"*?\r\n",
+    REQUEST.pack(1, 6, 7) * 6000 + REQUEST.pack(QUIT + 1, 0, 0),
+)
 # Seconds. A rehearsal takes 0.003: one that takes longer says nothing about the filter.
 _TIME = 5.0
 
@@ -58,25 +64,27 @@ def _rehearse(
     title.arguments = memoryview(
         bytearray(len(title.arguments))
     )  # nor is it one of calcd's handlers for ps(1)
-    connections = 2 if limits.connections_per_handler > 1 else 1
+    requests = _REQUESTS if limits.connections_per_handler > 1 else _REQUESTS[:1]
     listening = listen_to_nobody(SOCK_STREAM)
-    clients = [socket(AF_UNIX, SOCK_STREAM) for _ in range(connections)]
-    for client in clients:
+    clients = [socket(AF_UNIX, SOCK_STREAM) for _ in requests]
+    for client, sent in zip(clients, requests, strict=True):
         client.connect(listening.getsockname())
         client.setblocking(False)
-        client.send(_REQUESTS)
+        client.send(sent)
         client.shutdown(SHUT_WR)
     handler = Handler(
-        acceptor=Acceptor([listening]),
+        acceptor=Acceptor([listening], ["classic+resp"]),
         reports=null,
         admission_requests=os.dup(null),
         title=title,
         inherited=(),
         limits=limits,
         sources=sources,
+        published=Published(None),
+        client_ids=ClientIds(),
         own_filter=own_filter,
     )
-    handler._left = connections
+    handler._left = len(requests)
     handler._listener = os.getppid()
     listeners_filter.enforce()
     handler.run()

@@ -12,12 +12,24 @@ from time import monotonic_ns, process_time, sleep
 
 from calcd.handler.listener_signals import ADMITTED, ANSWERS, BLOCKED, STOP_ACCEPTING
 from calcd.handler.peers import host_and_name
-from calcd.handler.report import ACCEPTED, ENDED, EXIT_NO_MEMORY, FAILED, START, accepted, ended, failed
+from calcd.handler.report import (
+    ACCEPTED,
+    ENDED,
+    EXIT_NO_MEMORY,
+    FAILED,
+    PROGRESS,
+    START,
+    accepted,
+    ended,
+    failed,
+    progress,
+)
 from calcd.handler.session import Session
 from calcd.linux import signals
 from calcd.linux.prctl import PR_SET_PDEATHSIG, PR_SET_SECCOMP, bare_prctl
 from calcd.linux.seccomp import FILTER_NOT_TAKEN, SECCOMP_MODE_FILTER
 from calcd.linux.signals import bare_sigprocmask
+from calcd.protocol.resp.dialogue import Dialogue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +37,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from calcd.handler.acceptor import Acceptor
+    from calcd.handler.client_ids import ClientIds
+    from calcd.handler.published import Published
     from calcd.handler.sources import Sources
     from calcd.linux.process_title import Title
     from calcd.linux.seccomp import Filter
@@ -62,6 +76,7 @@ class Handler:
     __slots__ = (
         "_accept",
         "_accept_when_ready",
+        "_acceptor",
         "_admission_requests",
         "_files_for_accepting",
         "_filter",
@@ -89,18 +104,22 @@ class Handler:
         inherited: Sequence[int],
         limits: Limits,
         sources: Sources,
+        published: Published,
+        client_ids: ClientIds,
         own_filter: Filter,
         is_warm_up: bool = False,
     ) -> None:
         """reports is the writing end of the reports' pipe. admission_requests is the eventfd that makes the
         listener read the pipe at once. inherited lists the listener's other file descriptors, which run()
         closes. In a warm-up, which runs in the listener itself, run() returns."""
+        self._acceptor = acceptor
         self._accept = acceptor.accept
         self._accept_when_ready = acceptor.accept_when_ready
         self._files_for_accepting = [*acceptor.files(), admission_requests]
         self._filter = own_filter.argument
         self._is_warm_up = is_warm_up
-        self._session = Session(limits)
+        dialogue = Dialogue(published.info, client_ids.next)
+        self._session = Session(limits, dialogue, self._tell_progress)
         self._reports = reports
         self._admission_requests = admission_requests
         self._show, self._title = title.write, title.arguments
@@ -182,7 +201,7 @@ class Handler:
                         raise OSError(FILTER_NOT_TAKEN)
                     self._filter = b""
                 show(title, 0, b"calcd: serving " + peer)
-                outcome = self._session.serve(connection)
+                outcome = self._session.serve(connection, self._acceptor.protocols, peer)
                 if self._left:
                     self._clear_away()
                 microseconds = (monotonic_ns() - began) // 1000
@@ -197,6 +216,12 @@ class Handler:
                 _print_traceback(sys.exc_info()[1])
             if not self._is_warm_up:
                 _exit(status)
+
+    def _tell_progress(self, sums: tuple[int, ...]) -> None:
+        try:
+            write(self._reports, START + progress(PROGRESS, getpid(), *sums))
+        except BrokenPipeError:  # listener and supervisor have died: the client is served to its end
+            pass
 
     def _clear_away(self) -> None:
         """Prepares for the next connection, so that nothing of this one affects it."""

@@ -19,10 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# The kinds of records.
+# The kinds of records. They are events too: calcd.listener.packets has the other kinds.
 ACCEPTED = 1  # the handler has accepted a connection; this is an admission request if its source has limits
 ENDED = 2  # its connection has ended
 FAILED = 3  # accept(2) has failed
+PROGRESS = 12  # its connection goes on: the sums so far
 
 # How a connection ended, as far as its handler can know.
 QUIT = 1  # the client sent a quit
@@ -38,6 +39,11 @@ IDLE_TIMEOUT = 10
 SEND_TIMEOUT = 11
 LIFETIME_OVER = 12
 REQUEST_LIMIT = 13
+PROTOCOL_ERROR = 14  # closed by calcd behind an error reply: what follows cannot be understood (RESP)
+STRANGER = 15  # nothing but what other protocols send, in a connection that began as RESP does
+
+# What a client spoke, as its first byte told.
+NOTHING, CLASSIC, RESP = range(3)
 
 GOOD_ENDINGS = frozenset({QUIT, CLIENT_CLOSED, DRAINED})
 
@@ -48,11 +54,14 @@ EXIT_NO_MEMORY = 71
 # whether this is an admission request, the peer's name.
 _ACCEPTED = Struct("<Bi?80p")
 # Whether the handler leaves now, microseconds since accept(2), ending, requests answered, bytes received,
-# bytes sent, and the bytes of a request that had no answer, with their length in front.
-_ENDED = Struct("<Bi?QiQQQ13p")
+# bytes sent, the bytes of a request that had no answer, with their length in front, the protocol, and error
+# replies by kind (calcd.protocol.resp.dialogue).
+_ENDED = Struct("<Bi?QiQQQ13pB4Q")
+# The same sums as in ENDED, so far: requests answered, bytes received, bytes sent, error replies by kind.
+_PROGRESS = Struct("<BiQQQ4Q")
 # The errno.
 _FAILED = Struct("<Bii")
-_STRUCTS = {ACCEPTED: _ACCEPTED, ENDED: _ENDED, FAILED: _FAILED}
+_STRUCTS = {ACCEPTED: _ACCEPTED, ENDED: _ENDED, FAILED: _FAILED, PROGRESS: _PROGRESS}
 
 # The mark in front of every record. No record contains it: the two fields on which clients have influence
 # cannot, because a name has no line feed, and a request has fewer bytes than the mark. The mark's first byte
@@ -67,6 +76,7 @@ MANY = 64
 accepted = _ACCEPTED.pack
 ended = _ENDED.pack
 failed = _FAILED.pack
+progress = _PROGRESS.pack
 
 
 def decode(record: bytes) -> tuple[Any, ...] | None:
@@ -76,10 +86,14 @@ def decode(record: bytes) -> tuple[Any, ...] | None:
         return None
     fields = struct.unpack_from(record)
     if record[0] == ENDED:
-        ending, request = fields[4], fields[8]
-        is_sound = QUIT <= ending <= REQUEST_LIMIT and (ending != UNKNOWN_OPERATION or len(request) > 0)
+        ending, request, protocol = fields[4], fields[8], fields[9]
+        is_sound = (
+            QUIT <= ending <= STRANGER
+            and protocol <= RESP
+            and (ending not in (UNKNOWN_OPERATION, STRANGER) or len(request) > 0)
+        )
     else:
-        is_sound = record[0] == FAILED or (fields[3].isascii() and fields[3].decode().isprintable())
+        is_sound = record[0] != ACCEPTED or (fields[3].isascii() and fields[3].decode().isprintable())
     return fields if is_sound else None
 
 

@@ -8,20 +8,31 @@ from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 from calcd.handler.acceptor import Acceptor
 from calcd.handler.peers import host_and_name
 from calcd.handler.process import Handler
+from calcd.handler.published import Published
 from calcd.linux.seccomp import Filter
 from calcd.protocol.calculator import QUIT, REQUEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from calcd.handler.client_ids import ClientIds
     from calcd.handler.sources import Sources
     from calcd.linux.process_title import Title
     from calcd.settings.limits import Limits
 
 # Python 3.11 adapts code after 8 runs, and its instructions after some more.
-_CONNECTIONS = 32
+_CONNECTIONS = 32  # of each protocol
+_CLASSIC = [REQUEST.pack(oper, 6, 7) for oper in range(QUIT + 1)]
+_OPERATIONS = (b"ADD", b"SUB", b"MUL", b"DIV")
+_RESP = (
+    *(b"*3\r\n$3\r\n%b\r\n$1\r\n6\r\n$1\r\n7\r\n" % name for name in _OPERATIONS),
+    *(b"%b 6 7\r\n" % name for name in _OPERATIONS),
+    *(b"*3\r\n$3\r\n%b\r\n$1\r\n6\r\n$1\r\n7\r\n" % name * 3 for name in _OPERATIONS),
+    b"*1\r\n$4\r\nPING\r\n",
+    b"QUIT\r\n",
+)
 
 
-def warm_up(title: Title, limits: Limits, sources: Sources) -> None:
+def warm_up(title: Title, limits: Limits, sources: Sources, client_ids: ClientIds) -> None:
     """Serves a few connections in the listener, so that its forks inherit code that is specialized already.
 
     Since Python 3.11 (PEP 659), the interpreter rewrites code that has run several times, to find things
@@ -30,7 +41,7 @@ def warm_up(title: Title, limits: Limits, sources: Sources) -> None:
     reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     # SOCK_SEQPACKET, so that each read gets one request, as from a client that waits for every reply.
     listening = listen_to_nobody(SOCK_SEQPACKET)
-    acceptor = Acceptor([listening])
+    acceptor = Acceptor([listening], ["classic+resp"])
     handler = Handler(
         acceptor=acceptor,
         reports=reports,
@@ -40,15 +51,17 @@ def warm_up(title: Title, limits: Limits, sources: Sources) -> None:
         # Only the limits that change the path through the code, and none that the warm-up would reach.
         limits=limits.of("max_connections_per_source", "max_rate_per_source"),
         sources=sources,
+        published=Published(None),
+        client_ids=client_ids,
         own_filter=Filter(b""),
         is_warm_up=True,
     )
     handler._files_for_accepting = []
-    for _ in range(_CONNECTIONS):
+    for number in range(2 * _CONNECTIONS):
         client = socket(AF_UNIX, SOCK_SEQPACKET)
         client.connect(listening.getsockname())
-        for oper in range(QUIT + 1):
-            client.send(REQUEST.pack(oper, 6, 7))
+        for request in (_CLASSIC, _RESP)[number % 2]:
+            client.send(request)
         handler._left = 1  # the code between two connections stays cold; a handler that needs it warms it up
         handler.run()
         host_and_name(-1, ("127.0.0.1", 7070))  # the warm-up's socket is a Unix socket, with other names

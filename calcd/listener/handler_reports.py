@@ -102,7 +102,11 @@ class HandlerReports:
             elif asks and handler in self._pool.serving:
                 # Another handler has reported in this one's name. This one would wait for ever for an answer.
                 self._signal(handler, signals.SIGKILL)
-        elif handler in self._pool.serving:
+        elif handler not in self._pool.serving:
+            pass  # a report in another's name
+        elif kind == report.PROGRESS:
+            self._outbox.progress(handler, record)
+        else:
             self._ended(handler, leaves=fields[2])
             self._outbox.ended(handler, record, fields)
 

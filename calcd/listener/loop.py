@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 
 from calcd.handler.acceptor import Acceptor
+from calcd.handler.client_ids import ClientIds
 from calcd.handler.process import Handler
 from calcd.handler.warm_up import warm_up
 from calcd.linux import signals
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Sequence
 
+    from calcd.handler.published import Published
     from calcd.handler.sources import Sources
     from calcd.linux.process_title import Title
     from calcd.linux.seccomp import Filter
@@ -53,27 +55,31 @@ class Listener:
         self,
         *,
         sockets: Sequence[socket],
+        protocols: Sequence[str],
         supervisor: socket,
         reports: tuple[int, int],
         signals: int,
         has_successor: bool,
         drain_time: float,
         sums_up: bool,
+        tells_progress: bool,
         spare_handlers: int,
         limits: Limits,
         sources: Sources,
+        published: Published,
         title: Title,
         handlers_filter: Filter,
     ) -> None:
-        """sockets are the listening ones. supervisor is the listener's end of the pair. reports are the
-        reading and the writing end of the handlers' pipe. signals is a signalfd for SIGNALS.
-        calcd.listener.leaving describes has_successor and drain_time, calcd.listener.outbox sums_up."""
+        """sockets are the listening ones, protocols what each speaks (calcd.handler.acceptor). supervisor is
+        the listener's end of the pair. reports are the reading and the writing end of the handlers' pipe.
+        signals is a signalfd for SIGNALS. calcd.listener.leaving describes has_successor and drain_time,
+        calcd.listener.outbox sums_up and tells_progress."""
         reports_to_read, reports_to_write = reports
         admission_requests = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._signals = signals
         self._sources = sources
         self._loop = EventLoop()
-        self._outbox = Outbox(sums_up=sums_up)
+        self._outbox = Outbox(sums_up=sums_up, tells_progress=tells_progress)
         self._admission = Admission(limits)
         self._pool = Pool(spare_handlers, limits.connections_per_handler)
         self._link = Link(
@@ -82,7 +88,7 @@ class Listener:
         cpu_wait = CpuWait() if self._pool.is_reused else None
         reached = ReachedLimits(self._outbox.tell)
         troubles = Troubles(self._outbox.tell, self._loop.timers)
-        acceptor = Acceptor(sockets)
+        acceptor = Acceptor(sockets, protocols)
         not_for_handlers = [
             supervisor.fileno(),
             reports_to_read,
@@ -90,7 +96,8 @@ class Listener:
             self._loop.fileno(),
             *(cpu_wait.files if cpu_wait else ()),
         ]
-        warm_up(title, limits, sources)
+        client_ids = ClientIds()
+        warm_up(title, limits, sources, client_ids)
         handler = Handler(
             acceptor=acceptor,
             reports=reports_to_write,
@@ -99,6 +106,8 @@ class Listener:
             inherited=not_for_handlers,
             limits=limits,
             sources=sources,
+            published=published,
+            client_ids=client_ids,
             own_filter=handlers_filter,
         )
         self._reports = HandlerReports(

@@ -6,6 +6,7 @@ import sys
 from _socket import socket
 
 from calcd.handler.listener_signals import STOP_ACCEPTING
+from calcd.handler.published import Published
 from calcd.handler.resource_limits import restrict
 from calcd.handler.sources import Sources
 from calcd.linux import huge_pages, signals
@@ -20,13 +21,15 @@ def main() -> int:
     """Runs a listener until it has left, and returns its exit status.
 
     The last argument has the words that calcd.supervisor.held.listener_process writes: name=value, separated
-    by spaces; a list has commas. supervisor, reading_end and writing_end (of the reports' pipe) and sockets
-    are file descriptors. exempt is a list of networks. The other words are limits and arguments of Listener.
+    by spaces; a list has commas. supervisor, reading_end and writing_end (of the reports' pipe), sockets and
+    page (calcd.linux.shared_page) are file descriptors. protocols are those of each socket, joined by a plus
+    sign. exempt is a list of networks. The other words are limits and arguments of Listener.
     """
     huge_pages.move_program_text()
     given = dict(word.split("=") for word in sys.argv[-1].split())
     supervisor = socket(fileno=int(given["supervisor"]))
     reports = int(given["reading_end"]), int(given["writing_end"])
+    published = Published(int(given["page"]) if "page" in given else None)
     sockets = [socket(fileno=int(fd)) for fd in given["sockets"].split(",")]
     limits = Limits(given)
     sources = Sources(given["exempt"].split(",") if given["exempt"] else ())
@@ -45,15 +48,20 @@ def main() -> int:
     restrict(limits)
     listener = Listener(
         sockets=sockets,
+        # A supervisor from before an upgrade names none: its own protocol is the classic one.
+        protocols=given.get("protocols", ",".join(["classic"] * len(sockets))).split(","),
         supervisor=supervisor,
         reports=reports,
         signals=signalfd,
         has_successor=given["has_successor"] == "1",
         drain_time=float(given["drain_time"]),
-        sums_up=given["sums_up"] == "1",
+        # A supervisor from before an upgrade knows other sums, and no progress.
+        sums_up=given["sums_up"] == "1" and "hears_progress" in given,
+        tells_progress="hears_progress" in given,
         spare_handlers=int(given["spare_handlers"]),
         limits=limits,
         sources=sources,
+        published=published,
         title=title,
         handlers_filter=handlers_filter,
     )

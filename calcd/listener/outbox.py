@@ -17,19 +17,23 @@ if TYPE_CHECKING:
 # If more events than this are unsent, the listener forks no handlers and reads no reports, and handlers that
 # report wait. So the memory of the events is bounded (to about 20 MB), and no event is ever dropped.
 _MAX_EVENTS = 100_000
+_NO_ERRORS = (0, 0, 0, 0)
 
 
 class Outbox:
-    def __init__(self, *, sums_up: bool) -> None:
-        """sums_up says that the log does not show connections that end well."""
+    def __init__(self, *, sums_up: bool, tells_progress: bool) -> None:
+        """sums_up says that the log does not show connections that end well. tells_progress says that the
+        supervisor knows of progress."""
         self.events: list[bytes] = []
         self._sums_up = sums_up
+        self._tells_progress = tells_progress
         # ACCEPTED reports by handler, of connections that may become part of the sum.
         self._opened: dict[int, bytes] = {}
-        self._served = self._requests = self._received = self._sent = 0
+        # By protocol and ending: connections, requests, bytes received, bytes sent, error replies by kind.
+        self._sums: dict[tuple[int, int], list[int]] = {}
 
     def __len__(self) -> int:
-        return len(self.events) + len(self._opened) + self._served
+        return len(self.events) + len(self._opened) + len(self._sums)
 
     def is_overfull(self) -> bool:
         return len(self.events) > _MAX_EVENTS
@@ -48,11 +52,23 @@ class Outbox:
         # The supervisor counts a connection that brought no byte: a probe.
         if handler in self._opened and fields[4] in report.GOOD_ENDINGS and fields[6]:
             del self._opened[handler]
-            self._served += 1
-            self._requests += fields[5]
-            self._received += fields[6]
-            self._sent += fields[7]
+            key = fields[9], fields[4]
+            sums = self._sums.get(key)
+            if sums is None:
+                self._sums[key] = [1, *fields[5:8], *fields[10:]]
+            else:
+                sums[0] += 1
+                sums[1] += fields[5]
+                sums[2] += fields[6]
+                sums[3] += fields[7]
+                if fields[10:] != _NO_ERRORS:
+                    sums[4:] = [a + b for a, b in zip(sums[4:], fields[10:], strict=True)]
         else:
+            self.tell_of(handler, record)
+
+    def progress(self, handler: int, record: bytes) -> None:
+        """A handler has reported the sums of a connection that goes on."""
+        if self._tells_progress:
             self.tell_of(handler, record)
 
     def tell_of(self, handler: int, event: bytes) -> None:
@@ -66,9 +82,9 @@ class Outbox:
         if self._opened:
             self.events += self._opened.values()
             self._opened.clear()
-        if self._served:
-            self.events.append(packets.served(self._served, self._requests, self._received, self._sent))
-            self._served = self._requests = self._received = self._sent = 0
+        if self._sums:
+            self.events += [packets.served(*key, sums) for key, sums in self._sums.items()]
+            self._sums.clear()
 
     def clear(self) -> None:
         self.close_sum()

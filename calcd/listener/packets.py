@@ -29,6 +29,7 @@ COUNT = 4  # count connections that another listener has accepted or lost, by ho
 # Events.
 ACCEPTED = report.ACCEPTED
 ENDED = report.ENDED
+PROGRESS = report.PROGRESS
 DIED = 4  # a handler died while it served a connection
 LOST = 5  # a handler died while it waited for a connection
 READY = 6  # the listener accepts connections
@@ -36,7 +37,7 @@ ALIVE = 7  # the answer to PING: the listener's loop runs
 TROUBLE = 8  # accept(2) or fork(2) has failed
 LIMIT = 9  # a limit (calcd.listener.admission) is reached, is still reached, or is no longer reached
 UNCONFINED = 10  # a seccomp filter is left out; a byte says what is missing for it
-SERVED = 11  # the sum of connections that ended well and had no events of their own (calcd.listener.outbox)
+SERVED = 11  # the sum of connections that ended well and have no other events (calcd.listener.outbox)
 
 # What is missing for seccomp filters.
 NO_LIBRARY = 1  # libseccomp, or its Python bindings
@@ -49,7 +50,9 @@ BREAKS_BOTH = 4  # the listener's as well
 # has left. For LIMIT it is the source, for COUNT the host.
 DIED_EVENT = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
 LOST_EVENT = Struct("<Bii")  # handler, wait(2) status
-SERVED_EVENT = Struct("<BQQQQ")  # connections, requests answered, bytes received, bytes sent
+# Protocol and ending, of calcd.handler.report; then connections, requests answered, bytes received, bytes
+# sent, and error replies by kind.
+SERVED_EVENT = Struct("<BBB4Q4Q")
 TROUBLE_HEAD = Struct("<BiI")  # errno, failures since the last such event
 LIMIT_HEAD = Struct("<BB?I")  # which limit, whether it is over, connections affected since the last event
 COUNT_HEAD = Struct("<Bi")  # connections: more than 0 for accepted ones, less than 0 for lost ones
@@ -88,8 +91,8 @@ def unconfined(missing: int, call: str = "") -> bytes:
     return bytes((UNCONFINED, missing)) + call.encode()
 
 
-def served(connections: int, requests: int, received: int, sent: int) -> bytes:
-    return SERVED_EVENT.pack(SERVED, connections, requests, received, sent)
+def served(protocol: int, ending: int, sums: Iterable[int]) -> bytes:
+    return SERVED_EVENT.pack(SERVED, protocol, ending, *sums)
 
 
 def trouble(error: int, times: int, call: str) -> bytes:

@@ -146,7 +146,8 @@ CONNECTION_ENDED = Message(
     "4f58f8ef078a4808aecd91eae066106a",
     syslog.LOG_INFO,
     "connection {session} from {peer} ended after {duration} s: {ending}; requests: {requests}, "
-    "errors: {errors}, bytes in: {received}, bytes out: {sent}",
+    "errors: {errors}, bytes in: {received}, bytes out: {sent}, protocol: {protocol}, error replies: "
+    "{error_replies}",
     subject="A connection has ended",
     meaning="{peer} was connected for {duration} seconds. Requests answered: {requests}. How it "
     "ended: {ending}. A connection ends by one of these:\n"
@@ -154,9 +155,11 @@ CONNECTION_ENDED = Message(
     "- closed by calcd, which stops: it was idle, or had got its answers, when calcd was "
     "stopped.\n"
     "- truncated frame: the client closed in the middle of a request. It was killed, or sends"
-    " something other than requests of 12 bytes.\n"
-    '- division by zero: the client asked for one. The protocol has no way to say "error", so'
+    " something other than requests.\n"
+    '- division by zero: the client asked for one. The classic protocol has no way to say "error", so'
     " that calcd closes the connection instead of sending a wrong number.\n"
+    "- protocol error: the client sent what is no RESP, and was told so.\n"
+    "- foreign protocol: all that the client sent is another protocol's.\n"
     "- unknown operation: the client sent an operation other than 0 to 4. Most likely it "
     "speaks another protocol, or sends its numbers in another byte order.\n"
     "- connection lost: the client reset the connection before it had its answer, or the network failed.",
@@ -233,7 +236,7 @@ CUT_OFF = Message(
     "8ec3952afe1b433d8b4ef444e7812fc2",
     syslog.LOG_NOTICE,
     "connection {session} from {peer} cut off after {duration} s: {ending}; requests: {requests}, bytes in: "
-    "{received}, bytes out: {sent}",
+    "{received}, bytes out: {sent}, protocol: {protocol}, error replies: {error_replies}",
     subject="calcd has ended a connection at one of its limits",
     meaning="{ending}, so calcd has closed the connection from {peer}, behind the last whole reply. Its "
     "client connected and said nothing, was silent for too long, did not read what it had asked for, or "
@@ -245,8 +248,8 @@ CUT_OFF = Message(
 STRANGER = Message(
     "83d9d956117543b086dd5965d5cf9d74",
     syslog.LOG_NOTICE,
-    "connection {session} from {peer} closed after {duration} s: it does not speak calcd's protocol, it sent "
-    "{frame}, which looks like {looks_like}",
+    "connection {session} from {peer} closed after {duration} s: it does not speak calcd's protocols, it "
+    "sent {frame}, which looks like {looks_like}",
     subject="Somebody spoke another protocol to calcd",
     meaning="The first that {peer} sent, {frame}, is no request to calcd; it looks like {looks_like}. Most "
     "likely a program was given the wrong port, or somebody tries which services this machine has.",

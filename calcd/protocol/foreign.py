@@ -24,6 +24,8 @@ def looks_like(frame: bytes) -> str:
     for beginnings, name in _BEGINNINGS:
         if frame.startswith(beginnings):
             return name
+    if frame[:1] < bytes([_OPERATIONS]) and frame[1:4] == bytes(3):
+        return "a classic request, which is not spoken here: see Protocols="
     if frame[:3] == bytes(3) and frame[3:4] < bytes([_OPERATIONS]):
         return "this protocol with its integers in big-endian order: they go in little-endian"
     if all(0x20 <= byte < 0x7F or byte in b"\t\r\n" for byte in frame):

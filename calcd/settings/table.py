@@ -71,6 +71,18 @@ class Settings:
             "of the socket unit.",
         )
     )
+    protocols: tuple[str, ...] = row(
+        Setting(
+            name="Protocols",
+            parse=values.parse_protocols,
+            format=values.format_protocols,
+            default="classic resp",
+            reloadable=True,
+            help="The protocols that calcd speaks: classic, resp, or both, which a client's first byte tells "
+            "apart. Not used when systemd passes the sockets with a name: there it is FileDescriptorName= of "
+            "the socket unit, classic, resp, or calcd for both.",
+        )
+    )
     pid_file: Path | None = row(
         Setting(
             name="PidFile",

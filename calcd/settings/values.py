@@ -97,6 +97,22 @@ def parse_count(text: str) -> float:
     return int(text)
 
 
+PROTOCOLS = ("classic", "resp")
+
+
+def parse_protocols(text: str) -> tuple[str, ...]:
+    """Returns the protocols that a text names, in the order of PROTOCOLS."""
+    names = text.split()
+    for name in names or [text]:
+        if name not in PROTOCOLS:
+            raise ValueError(f"{name!r} is no protocol: calcd speaks {' and '.join(PROTOCOLS)}")
+    return tuple(name for name in PROTOCOLS if name in names)
+
+
+def format_protocols(names: tuple[str, ...]) -> str:
+    return " ".join(names)
+
+
 def parse_backlog(text: str) -> int:
     """Returns a backlog for listen(2), from 1 to 65535. The kernel reduces it to net.core.somaxconn."""
     return _parse_number(text, 1, 65535, "a backlog")

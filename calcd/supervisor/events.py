@@ -25,25 +25,52 @@ class Accepted(NamedTuple):
     peer: str
 
 
+class Sums(NamedTuple):
+    """What was done for one connection or for several."""
+
+    requests: int = 0  # answered
+    received: int = 0  # bytes
+    sent: int = 0  # bytes
+    # Error replies by kind, in the order of calcd.protocol.resp.dialogue.ERROR_KINDS.
+    division_by_zero: int = 0
+    not_an_integer: int = 0
+    too_big: int = 0
+    other_errors: int = 0
+
+    @property
+    def error_replies(self) -> tuple[int, ...]:
+        return self[3:]
+
+    def since(self, before: "Sums") -> "Sums":
+        """Returns what was done after before. Nothing is below 0, whatever a hijacked handler reports."""
+        return Sums(*(max(0, now - then) for now, then in zip(self, before, strict=True)))
+
+
 class Ended(NamedTuple):
     """A handler's connection has ended. The fields are those of the handler's report."""
 
     handler: int
     microseconds: int
     ending: int
-    requests: int
-    received: int
-    sent: int
+    sums: Sums
     frame: bytes
+    protocol: int
+
+
+class Progress(NamedTuple):
+    """A handler's connection goes on."""
+
+    handler: int
+    sums: Sums  # so far
 
 
 class Served(NamedTuple):
     """The sum of connections that ended well and have no other events."""
 
+    protocol: int
+    ending: int
     connections: int
-    requests: int
-    received: int
-    sent: int
+    sums: Sums
 
 
 class Died(NamedTuple):
@@ -75,7 +102,7 @@ class Unconfined(NamedTuple):
     call: str  # a system call's name, or empty
 
 
-Event = Ready | Alive | Accepted | Ended | Served | Died | Lost | Trouble | Limit | Unconfined
+Event = Ready | Alive | Accepted | Ended | Progress | Served | Died | Lost | Trouble | Limit | Unconfined
 
 
 def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
@@ -84,10 +111,11 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
     Raises ValueError or struct.error for an event that calcd.listener.packets does not make.
     """
     (kind,) = event[:1]
-    if kind in (packets.ACCEPTED, packets.ENDED, report.FAILED):
+    if kind in (packets.ACCEPTED, packets.ENDED, packets.PROGRESS, report.FAILED):
         return decode_report(report.decode(event))
     if kind == packets.SERVED:
-        return Served(*packets.SERVED_EVENT.unpack(event)[1:])
+        _, protocol, ending, connections, *sums = packets.SERVED_EVENT.unpack(event)
+        return Served(protocol, ending, connections, Sums(*sums))
     if kind == packets.DIED:
         return Died(*packets.DIED_EVENT.unpack(event)[1:])
     if kind == packets.LOST:
@@ -109,12 +137,15 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
     raise ValueError(f"unknown kind of event: {kind}")
 
 
-def decode_report(fields: tuple[Any, ...] | None) -> Accepted | Ended | None:
+def decode_report(fields: tuple[Any, ...] | None) -> Accepted | Ended | Progress | None:
     """Returns the event for the fields that calcd.handler.report.decode() has returned, or None."""
     if fields is None or fields[0] == report.FAILED:
         return None
     if fields[0] == report.ACCEPTED:
         _, handler, _, peer = fields
         return Accepted(handler, peer.decode())
-    _, handler, _, *others = fields
-    return Ended(handler, *others)
+    if fields[0] == report.PROGRESS:
+        _, handler, *sums = fields
+        return Progress(handler, Sums(*sums))
+    _, handler, _, microseconds, ending, requests, received, sent, frame, protocol, *errors = fields
+    return Ended(handler, microseconds, ending, Sums(requests, received, sent, *errors), frame, protocol)

@@ -1,6 +1,8 @@
 """What is fuzzed: each target takes any bytes, and raises AssertionError when calcd does with them what it
 should not."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import os
@@ -10,12 +12,13 @@ import struct
 import time
 from collections.abc import Callable
 
+from calcd.protocol.resp.dialogue import Dialogue
 from fuzz import inputs, model
 from fuzz.counts import Counts
 from fuzz.model import Conversation
 from support.exchange import exchange
 
-from calcd.handler import report
+from calcd.handler import deadlines, report
 from calcd.handler import session as sessions
 from calcd.handler.peers import host_of
 from calcd.handler.session import Session
@@ -47,7 +50,9 @@ _ENDINGS = {
 }
 _DEADLINES = (report.FIRST_BYTE_TIMEOUT, report.FRAME_TIMEOUT, report.IDLE_TIMEOUT)
 _SHORT = 0.001  # seconds: a deadline that is meant to be over
-_GRACE = 1.0  # seconds: calcd.handler.session's
+_GRACE = 1.0  # seconds: calcd.handler.deadlines'
+# Those streams that begin as RESP does are strangers' where it is not spoken.
+_NO_DIALOGUE = Dialogue(lambda: b"", lambda: 0)
 _GOOD = (model.QUIT, model.CLOSED)
 
 
@@ -112,7 +117,7 @@ def _as_read(pieces: list[bytes]) -> list[bytes]:
     return reads
 
 
-def _serve(given: inputs.Input) -> tuple[tuple[int, int, int, int, bytes], bytes, float]:
+def _serve(given: inputs.Input) -> tuple[sessions.Outcome, bytes, float]:
     """The outcome of a session, the replies that its client finds, and the seconds it took."""
     is_narrow = given.flags & inputs.NARROW
     # In packets, each read gets one; as a stream, it gets all there is, and a write can go in part.
@@ -132,13 +137,13 @@ def _serve(given: inputs.Input) -> tuple[tuple[int, int, int, int, bytes], bytes
         elif not given.flags & inputs.SILENT:
             client.shutdown(socket.SHUT_WR)
         # Where nobody answers calcd's half of the close, it need not be waited for.
-        sessions._GRACE = _SHORT if given.flags & inputs.SILENT else _GRACE
+        deadlines._GRACE = _SHORT if given.flags & inputs.SILENT else _GRACE
         began = time.monotonic()
-        session = Session(_limits(given))
+        session = Session(_limits(given), _NO_DIALOGUE, lambda _: None)
         session.prepare(connection.fileno())
         if given.flags & inputs.DRAINED:
             session.drain(signal.SIGTERM, None)
-        outcome = session.serve(connection.detach())
+        outcome = session.serve(connection.detach(), "classic", b"unix:")
         seconds = time.monotonic() - began
         return outcome, b"" if given.flags & inputs.GONE else _all_of(client), seconds
 
@@ -174,11 +179,11 @@ def session(counts: Counts) -> Target:
 def _check(
     given: inputs.Input,
     said: Conversation,
-    outcome: tuple[int, int, int, int, bytes],
+    outcome: sessions.Outcome,
     replies: bytes,
     seconds: float,
 ) -> None:
-    ending, requests, received, sent, rest = outcome
+    ending, requests, received, sent, rest, *_ = outcome
     assert sent == requests * 4
     assert requests * model.SIZE <= received <= len(given.stream)
     assert said.replies.startswith(replies), "never a wrong number, in any circumstances"
@@ -254,7 +259,9 @@ def _take_report(data: bytes) -> None:
     reading_end, writing_end = report.open_pipe()
     os.write(writing_end, data)
     # Whatever that was, the next one is understood.
-    whole = report.ended(report.ENDED, _HANDLER + 1, True, 1_000, report.QUIT, 1, 24, 4, b"")
+    whole = report.ended(
+        report.ENDED, _HANDLER + 1, True, 1_000, report.QUIT, 1, 24, 4, b"", *(report.CLASSIC, 0, 0, 0, 0)
+    )
     os.write(writing_end, report.START + whole)
     *before, (last, _) = report.read(reading_end)
     assert last == whole
@@ -267,6 +274,8 @@ def _take_report(data: bytes) -> None:
             case events.Accepted(handler, peer):
                 connections.opened(peer, handler)
                 Sources(()).of(host_of(peer))
+            case events.Progress(_, sums):
+                connections.goes_on(connections.opened("127.0.0.1:4321", _HANDLER), sums)
             case events.Ended() as event:
                 connections.ended(connections.opened("127.0.0.1:4321", _HANDLER), event)
     assert all(line.isprintable() for line in log.lines)

@@ -13,7 +13,7 @@ from support.daemon import Calcd, ask
 from calcd.protocol.classic import Operation
 
 STRANGER = (
-    r"connection 1 from \S+ closed after [\d.]+ s: it does not speak calcd's protocol, it sent (.*), which "
+    r"connection 1 from \S+ closed after [\d.]+ s: it does not speak calcd's protocols, it sent (.*), which "
     r"looks like (.*)"
 )
 
@@ -33,10 +33,11 @@ def tls_client(address: tuple[str, int]) -> None:
 
 
 def line_client(address: tuple[str, int]) -> None:
-    """Less than a request, and then it waits."""
-    with socket.create_connection(address, timeout=30) as connection:
-        connection.sendall(b"HELO\r\n")
-        assert connection.recv(1) == b""
+    """It says what it is told that nobody knows."""
+    with socket.create_connection(address, timeout=30) as connection, connection.makefile("rb") as replies:
+        for line in (b"HELO\r\n", b"MAIL FROM:<a@example.org>\r\n", b"RCPT TO:<b@example.org>\r\n"):
+            connection.sendall(line)
+            assert replies.readline().startswith(b"-ERR unknown command")
 
 
 def big_endian_client(address: tuple[str, int]) -> None:

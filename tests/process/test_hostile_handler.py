@@ -39,8 +39,10 @@ def report_as_handler_of(connection: socket.socket, calcd: Calcd, record: Callab
     "nonsense",
     [
         b"\0",
-        report.ended(report.ENDED, 0, False, 0, 99, 1, 12, 4, b""),
-        report.ended(report.ENDED, 0, False, 0, report.UNKNOWN_OPERATION, 0, 0, 0, b""),
+        report.ended(report.ENDED, 0, False, 0, 99, 1, 12, 4, b"", report.CLASSIC, 0, 0, 0, 0),
+        report.ended(
+            report.ENDED, 0, False, 0, report.UNKNOWN_OPERATION, 0, 0, 0, b"", report.NOTHING, 0, 0, 0, 0
+        ),
         report.accepted(report.ACCEPTED, 0, False, b"nobody"),
         report.accepted(report.ACCEPTED, 0, True, b"nobody"),
     ],

@@ -149,8 +149,8 @@ def _refusal(calcd: Calcd) -> str:
 def test_a_socket_of_an_unknown_name_is_refused(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as passed:
         assert _refusal(Activated(folder, passed, names="clasic")) == (
-            "calcd: the socket unit passes a socket named 'clasic': calcd knows 'classic'; set "
-            "FileDescriptorName=classic in the unit"
+            "calcd: the socket unit passes a socket named 'clasic': calcd knows calcd, classic and resp; "
+            "set FileDescriptorName=calcd in the unit"
         )
 
 

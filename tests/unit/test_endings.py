@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from calcd.handler import report, session
+from calcd.handler import deadlines, report, session
 from calcd.listener import admission
 from calcd.supervisor.counts import connections, reached_limits
 
@@ -14,18 +14,19 @@ WORDS = connections.ENDINGS | connections.CUT_OFFS
 
 @pytest.mark.parametrize("ending", range(256))
 def test_a_report_can_say_what_there_are_words_for_and_nothing_else(ending: int) -> None:
-    record = report.ended(report.ENDED, 7, True, 0, ending, 0, 0, 0, b"GET ")
+    record = report.ended(report.ENDED, 7, True, 0, ending, 0, 0, 0, b"GET ", report.NOTHING, 0, 0, 0, 0)
     assert (report.decode(record) is not None) == (ending in WORDS)
 
 
 def test_there_are_words_for_all_that_a_session_reports() -> None:
     reported = {
         node.attr
-        for node in ast.walk(ast.parse(Path(session.__file__).read_bytes()))
+        for module in (session, deadlines)
+        for node in ast.walk(ast.parse(Path(str(module.__file__)).read_bytes()))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "report"
     }
     assert len(reported) > 10
-    assert {getattr(report, name) for name in reported} == WORDS.keys()
+    assert {getattr(report, name) for name in reported - {"NOTHING", "CLASSIC", "RESP"}} == WORDS.keys()
 
 
 def test_what_limits_admission_has_a_setting_to_be_named_in_the_log() -> None:

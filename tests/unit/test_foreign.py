@@ -35,3 +35,7 @@ def test_bytes_are_shown_as_text_or_as_the_integers_of_a_request() -> None:
     assert shown(b"GET / HTTP/1") == "'GET / HTTP/1'"
     assert shown(struct.pack("<iii", 5, -1, 7)) == "05000000 ffffffff 07000000 (5, -1, 7)"
     assert shown(b"\x16\x03\x01") == "16 03 01"
+
+
+def test_a_classic_client_is_told_apart_where_classic_is_not_spoken() -> None:
+    assert "Protocols=" in looks_like(struct.pack("<iii", Operation.MUL, 6, 7))

@@ -7,9 +7,20 @@ from typing import Any
 import pytest
 
 from calcd.handler import report
-from calcd.handler.report import ACCEPTED, ENDED, FAILED, START, accepted, ended, failed
+from calcd.handler.report import (
+    ACCEPTED,
+    ENDED,
+    FAILED,
+    PROGRESS,
+    START,
+    accepted,
+    ended,
+    failed,
+    progress,
+)
 
-GOOD = (ENDED, 7, True, 1_000, report.QUIT, 1, 24, 4, b"")
+CLASSIC = (report.CLASSIC, 0, 0, 0, 0)
+GOOD = (ENDED, 7, True, 1_000, report.QUIT, 1, 24, 4, b"", *CLASSIC)
 
 
 @pytest.fixture
@@ -30,10 +41,12 @@ def test_what_handlers_report_arrives_in_order(pipe: tuple[int, int]) -> None:
         (ACCEPTED, 7, False, b"[2001:db8::1]:4321"),
         (ACCEPTED, 8, True, b"192.0.2.1:4321"),
         (FAILED, 9, 24),
-        (ENDED, 8, False, 2_000, report.TRUNCATED, 0, 3, 0, b"abc"),
+        (PROGRESS, 10, 1_000, 9_000, 4_000, 1, 2, 3, 4),
+        (ENDED, 8, False, 2_000, report.TRUNCATED, 0, 3, 0, b"abc", *CLASSIC),
+        (ENDED, 10, False, 2_000_000, report.QUIT, 2_000, 18_000, 8_000, b"", report.RESP, 1, 2, 3, 4),
         GOOD,
     ]
-    packs = {ACCEPTED: accepted, ENDED: ended, FAILED: failed}
+    packs = {ACCEPTED: accepted, ENDED: ended, FAILED: failed, PROGRESS: progress}
     for kind, *others in told:
         os.write(writing_end, START + packs[kind](kind, *others))
     assert all_of(reading_end) == told
@@ -54,7 +67,10 @@ def test_the_pipe_has_room_for_what_a_busy_listener_leaves_there(pipe: tuple[int
 
 def test_a_client_cannot_send_what_would_look_like_two_reports(pipe: tuple[int, int]) -> None:
     reading_end, writing_end = pipe
-    told = [(ENDED, 7, True, 1_000, report.TRUNCATED, 0, 12, 0, START[at:][:12]) for at in range(len(START))]
+    told = [
+        (ENDED, 7, True, 1_000, report.TRUNCATED, 0, 12, 0, START[at:][:12], *CLASSIC)
+        for at in range(len(START))
+    ]
     for fields in told:
         os.write(writing_end, START + ended(*fields))
     assert all_of(reading_end) == told
@@ -68,16 +84,17 @@ def test_a_client_cannot_send_what_would_look_like_two_reports(pipe: tuple[int, 
         *(START[:length] for length in range(1, len(START) + 1)),
         b"\0" * 4000,
         bytes((99,)) + ended(*GOOD)[1:],
-        ended(ENDED, 7, True, 0, 99, 0, 0, 0, b""),
-        ended(ENDED, 7, True, 0, -1, 0, 0, 0, b""),
-        ended(ENDED, 7, True, 0, report.UNKNOWN_OPERATION, 0, 0, 0, b""),
+        ended(ENDED, 7, True, 0, 99, 0, 0, 0, b"", *CLASSIC),
+        ended(ENDED, 7, True, 0, -1, 0, 0, 0, b"", *CLASSIC),
+        ended(ENDED, 7, True, 0, report.UNKNOWN_OPERATION, 0, 0, 0, b"", *CLASSIC),
+        ended(ENDED, 7, True, 0, report.QUIT, 0, 0, 0, b"", report.RESP + 1, 0, 0, 0, 0),
         accepted(ACCEPTED, 7, False, b"192.0.2.1:4321\nfake line"),
         accepted(ACCEPTED, 7, False, b"\xff"),
     ],
     ids=[
         *("a byte", "cut short", *(f"{length} bytes of a mark" for length in range(1, len(START) + 1))),
         *("very long", "no kind", "ending 99", "ending -1"),
-        *("no unknown operation", "a peer of two lines", "a peer that is no text"),
+        *("no unknown operation", "no protocol", "a peer of two lines", "a peer that is no text"),
     ],
 )
 @pytest.mark.parametrize("is_marked", [True, False], ids=["marked as one", "bare"])

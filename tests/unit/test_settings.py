@@ -64,6 +64,7 @@ def test_without_any_file_the_defaults_are_in_force(tmp_path: Path) -> None:
     assert loaded == Settings()
     assert loaded == Settings(
         listen=(Address(socket.AF_INET, "127.0.0.1", 7070),),
+        protocols=("classic", "resp"),
         pid_file=Path("/run/calcd/calcd.pid"),
         user="",
         group="",
@@ -102,6 +103,7 @@ def test_a_file_sets_every_setting(write: Write) -> None:
         "FreeBind=yes\n"
         "SocketMode=0660\n"
         "SocketGroup=www-data\n"
+        "Protocols=resp\n"
         "PidFile = /run/other.pid \n"
         "User=calcd\r\n"
         "Group=1001\n"
@@ -132,6 +134,7 @@ def test_a_file_sets_every_setting(write: Write) -> None:
         free_bind=True,
         socket_mode=0o660,
         socket_group="www-data",
+        protocols=("resp",),
         pid_file=Path("/run/other.pid"),
         user="calcd",
         group="1001",
@@ -464,6 +467,9 @@ networks = st.builds("{}/{}".format, ipv4 | ipv6, st.integers(0, 32)).map(
 )
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "listen": st.lists(any_address, unique=True).map(tuple),
+    "protocols": st.lists(st.sampled_from(values.PROTOCOLS), min_size=1).map(
+        lambda names: values.parse_protocols(" ".join(names))
+    ),
     "pid_file": st.none() | st.lists(words, min_size=1).map(lambda parts: Path("/", " ".join(parts))),
     "user": st.just("") | words,
     "group": st.just("") | words,
@@ -513,6 +519,7 @@ def test_a_dump_has_every_setting_and_a_line_for_each_element_of_a_list() -> Non
         "FreeBind=no\n"
         "SocketMode=0666\n"
         "SocketGroup=\n"
+        "Protocols=classic resp\n"
         "PidFile=/run/calcd/calcd.pid\n"
         "User=\n"
         "Group=\n"

@@ -170,9 +170,11 @@ def test_a_span_is_written_in_the_largest_units(seconds: float, text: str) -> No
         (values.parse_boolean, "yes", True),
         (values.parse_mode, "0660", 0o660),
         (values.parse_mode, "600", 0o600),
+        (values.parse_protocols, "resp", ("resp",)),
+        (values.parse_protocols, "resp classic resp", ("classic", "resp")),
     ],
 )
-def test_a_limit(parse: Callable[[str], float], text: str, value: float) -> None:
+def test_a_limit(parse: Callable[[str], object], text: str, value: object) -> None:
     assert parse(text) == value
 
 
@@ -184,6 +186,8 @@ def test_a_limit(parse: Callable[[str], float], text: str, value: float) -> None
         (values.parse_count, "-1", "is not a limit"),
         (values.parse_count, "many", "is not a limit"),
         (values.parse_count, "\N{ARABIC-INDIC DIGIT ONE}", "is not a limit"),
+        (values.parse_protocols, "", "'' is no protocol: calcd speaks classic and resp"),
+        (values.parse_protocols, "classic http", "'http' is no protocol"),
         (values.parse_backlog, "0", "a number from 1 to 65535"),
         (values.parse_backlog, "infinity", "is not a backlog"),
         (values.parse_memory, "0", "16M is the least"),

@@ -11,9 +11,10 @@ from calcd.log import messages
 from calcd.log.log import Log
 from calcd.log.messages import Message
 from calcd.protocol.foreign import looks_like, shown
+from calcd.protocol.resp.dialogue import ERROR_KINDS
 from calcd.settings.values import LogConnections
 from calcd.supervisor.counts.counters import Counters
-from calcd.supervisor.events import Ended, Served
+from calcd.supervisor.events import Ended, Served, Sums
 
 ENDINGS = {
     report.QUIT: "quit",
@@ -23,7 +24,10 @@ ENDINGS = {
     report.UNKNOWN_OPERATION: "unknown operation",
     report.CONNECTION_LOST: "connection lost",
     report.DRAINED: "closed by calcd, which stops",
+    report.PROTOCOL_ERROR: "protocol error",
+    report.STRANGER: "foreign protocol",
 }
+PROTOCOLS = {report.NOTHING: "none", report.CLASSIC: "classic", report.RESP: "resp"}
 # The endings by which calcd cuts off a connection, at a limit or a deadline.
 CUT_OFFS = {
     report.FIRST_BYTE_TIMEOUT: "FirstByteTimeout= is over",
@@ -59,6 +63,8 @@ class Connections:
         self.counters = Counters()
         self.wanted = wanted
         self._log = log
+        # What is counted already of connections that go on, by number.
+        self._counted: dict[int, Sums] = {}
 
     def opened(self, peer: str, handler: int) -> Connection:
         self.counters.connections += 1
@@ -72,21 +78,25 @@ class Connections:
         if end in CUT_OFFS:
             message, ending = messages.CUT_OFF, CUT_OFFS[end]
             self.counters.cut_off += 1
-        elif end == report.UNKNOWN_OPERATION and not event.requests:
+        elif end == report.STRANGER or (end == report.UNKNOWN_OPERATION and not event.sums.requests):
             message, ending = messages.STRANGER, ENDINGS[end]
             self.counters.strangers += 1
         else:
             message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
-            if end == report.CLIENT_CLOSED and not event.received:
+            if end == report.CLIENT_CLOSED and not event.sums.received:
                 self.counters.probes += 1
         self._settle(message, ending, connection, event, is_good=end in report.GOOD_ENDINGS)
 
-    def served(self, sum_of: Served) -> None:
+    def goes_on(self, connection: Connection, sums: Sums) -> None:
+        """Counts what was done so far for a connection that is open."""
+        self.counters.add(sums.since(self._counted.get(connection.number, Sums())))
+        self._counted[connection.number] = sums
+
+    def served(self, event: Served) -> None:
         """Counts connections that the log does not show."""
-        self.counters.served += sum_of.connections
-        self.counters.requests += sum_of.requests
-        self.counters.received += sum_of.received
-        self.counters.sent += sum_of.sent
+        self.counters.served += event.connections
+        self.counters.protocols[PROTOCOLS[event.protocol]] += event.connections
+        self.counters.add(event.sums)
 
     def died(self, connection: Connection, wait_status: int | None, seconds: float) -> None:
         """The handler died before it could report. wait_status is that of wait(2), or None if it is not
@@ -97,7 +107,8 @@ class Connections:
             message, ending = messages.HANDLER_DIED, describe(wait_status)
             if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:
                 message = messages.HANDLER_STOPPED
-        event = Ended(connection.handler, int(seconds * 1e6), 0, 0, 0, 0, b"")
+        sums = self._counted.get(connection.number, Sums())
+        event = Ended(connection.handler, int(seconds * 1e6), 0, sums, b"", report.NOTHING)
         self._settle(message, ending, connection, event, is_good=not wait_status)
 
     def orphan_died(self, connection: Connection, wait_status: int | None) -> None:
@@ -107,15 +118,14 @@ class Connections:
     def _settle(
         self, message: Message, ending: str, connection: Connection, event: Ended, *, is_good: bool
     ) -> None:
-        # The protocol ends a connection at the first error, so there is at most one.
-        errors = 0 if is_good else 1
+        sums = event.sums
         counters = self.counters
         counters.connections -= 1
         counters.served += 1
-        counters.requests += event.requests
-        counters.errors += errors
-        counters.received += event.received
-        counters.sent += event.sent
+        counters.errors += not is_good
+        counters.protocols[PROTOCOLS[event.protocol]] += 1
+        counters.add(sums.since(self._counted.pop(connection.number, Sums())))
+        errors = dict(zip(ERROR_KINDS, sums.error_replies, strict=True))
         if (
             self.wanted == LogConnections.ALL
             or (self.wanted == LogConnections.ERRORS and not is_good)
@@ -129,10 +139,13 @@ class Connections:
                 handler=connection.handler,
                 duration=f"{event.microseconds / 1e6:.6f}",
                 ending=ending,
-                requests=event.requests,
-                errors=errors,
-                received=event.received,
-                sent=event.sent,
+                protocol=PROTOCOLS[event.protocol],
+                requests=sums.requests,
+                errors=sum(sums.error_replies) + (not is_good),
+                error_replies=", ".join(f"{times} {kind}" for kind, times in errors.items() if times)
+                or "none",
+                received=sums.received,
+                sent=sums.sent,
                 **({"frame": shown(frame), "looks_like": looks_like(frame)} if frame else {}),
             )
 

@@ -49,11 +49,13 @@ class ListenerProcess:
             "reading_end": self._reports,
             "writing_end": reports_for_handlers,
             "sockets": ",".join(map(str, listening)),
+            "protocols": ",".join("+".join(each.protocols or settings.protocols) for each in sockets),
             "spare_handlers": settings.spare_handlers,
             "has_successor": int(sockets.are_passed),
             "drain_time": settings.drain_time,
             "sums_up": int(settings.log_connections != LogConnections.ALL),
             "hears_of_calls": 1,  # Unconfined with one
+            "hears_progress": 1,  # Progress, and Served by protocol
             "exempt": ",".join(map(str, settings.exempt_sources)),
             **{name: getattr(settings, name) for name in Limits.NAMES},
         }

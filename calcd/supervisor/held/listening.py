@@ -15,6 +15,7 @@ class Listening(NamedTuple):
     socket: socket.socket
     is_own: bool  # opened by calcd, not passed by systemd
     file: os.stat_result | None = None  # of the socket file, if calcd made one
+    protocols: tuple[str, ...] | None = None  # that are spoken here; None for Protocols=
 
     def __str__(self) -> str:
         """Returns the address as Listen= has it."""

@@ -12,15 +12,16 @@ from collections.abc import Iterable, Iterator
 
 from systemd import daemon
 
+from calcd.settings import values
 from calcd.settings.addresses import Address
 from calcd.settings.table import Settings
 from calcd.supervisor.failure import ExitStatus, Failure
 from calcd.supervisor.held import binding
 from calcd.supervisor.held.listening import Listening
 
-# FileDescriptorName= in the socket unit names the protocol of a socket. systemd-socket-activate(1) and older
-# units give no name; systemd then says "unknown".
-_NAMES = frozenset({"classic", "unknown"})
+# FileDescriptorName= in the socket unit names the protocols of a socket. systemd-socket-activate(1) gives no
+# name, which libsystemd calls "unknown": Protocols= holds then.
+_PROTOCOLS = {"calcd": values.PROTOCOLS, "classic": ("classic",), "resp": ("resp",), "unknown": None}
 
 
 class Sockets:
@@ -92,11 +93,11 @@ def take_passed() -> Sockets:
             "pass them, or unset it",
         ) from error
     for fd, name in names.items():
-        if name not in _NAMES:
+        if name not in _PROTOCOLS:
             raise Failure(
                 ExitStatus.CONFIG,
-                f"the socket unit passes a socket named {name!r}: calcd knows 'classic'; set "
-                "FileDescriptorName=classic in the unit",
+                f"the socket unit passes a socket named {name!r}: calcd knows calcd, classic and resp; set "
+                "FileDescriptorName=calcd in the unit",
             )
         if not stat.S_ISSOCK(os.fstat(fd).st_mode) or not _is_listening_stream(fd):
             raise Failure(
@@ -106,7 +107,7 @@ def take_passed() -> Sockets:
             )
         listening = socket.socket(fileno=fd)
         os.set_inheritable(fd, False)
-        passed.append(Listening(listening, is_own=False))
+        passed.append(Listening(listening, is_own=False, protocols=_PROTOCOLS[name]))
     return Sockets(passed=passed)
 
 

@@ -19,6 +19,7 @@ from calcd.supervisor.events import (
     Event,
     Limit,
     Lost,
+    Progress,
     Ready,
     Served,
     Trouble,
@@ -105,7 +106,7 @@ class ListenerEvents:
 
     def _take_event(self, listener: ListenerProcess, event: Event) -> None:
         match event:
-            case Accepted() | Ended() | Died():
+            case Accepted() | Ended() | Progress() | Died():
                 self._take_event_of_handler(listener, event)
             case Served():
                 self._connections.served(event)
@@ -149,6 +150,9 @@ class ListenerEvents:
             case Ended(handler) if handler in listener.connections:
                 self._connections.ended(listener.connections[handler], event)
                 self._connection_ended(listener, handler)
+            case Progress(handler, sums) if handler in listener.connections:
+                self._connections.goes_on(listener.connections[handler], sums)
+                self._status.tell_soon()
             case Died(handler, wait_status, microseconds):
                 self._connections.died(listener.connections[handler], wait_status, microseconds / 1e6)
                 self._connection_ended(listener, handler)

@@ -1,0 +1,27 @@
+"""Numbers for connections, as CLIENT ID tells them: unique among all handlers, and growing."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+# A second has more numbers than connections. So those of a listener that starts later begin above those of
+# one that still serves. A file's size has 44 bits on 32-bit systems, so there are 17 years of uptime.
+_IN_A_SECOND = 1 << 15
+
+
+class ClientIds:
+    """The position in an empty file. All handlers share it, because they inherit the open file (fork(2)), and
+    lseek(2) moves it and tells where it is in one step."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self) -> None:
+        self._file = os.memfd_create("client ids", os.MFD_CLOEXEC)
+        os.lseek(self._file, int(monotonic() * _IN_A_SECOND), os.SEEK_SET)
+
+    def next(self) -> int:
+        return os.lseek(self._file, 1, os.SEEK_CUR)
+
+    def close(self) -> None:
+        os.close(self._file)

@@ -1,0 +1,158 @@
+"""The dialogue with one client: what has come in, and what it is answered."""
+
+from __future__ import annotations
+
+from calcd.protocol.resp import replies
+from calcd.protocol.resp.client import Client
+from calcd.protocol.resp.commands import UnknownCommandError, find
+from calcd.protocol.resp.errors import CommandError, ProtocolError
+from calcd.protocol.resp.requests import SHOWN, Requests
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from calcd.protocol.resp.command import Command
+
+# Why calcd ends the connection.
+ENDED_QUIT, ENDED_PROTOCOL_ERROR, ENDED_STRANGER, ENDED_QUOTA = range(1, 5)
+
+# What errors are counted by: the first word.
+ERROR_KINDS = ("DIVBYZERO", "NOTINT", "TOOBIG", "ERR")
+DIVISION_BY_ZERO, NOT_AN_INTEGER, TOO_BIG, OTHER = range(4)
+_KINDS = {word: kind for kind, word in enumerate(ERROR_KINDS)}
+
+# What only other protocols say. A browser can be made to send the first two to calcd ("cross protocol
+# scripting"), and what follows them could be commands. The last line is the third one of a PROXY header in
+# binary form.
+_STRANGERS = {b"post", b"host:", b"proxy", b"\0"}
+_FEW = 3
+# Bytes of replies that the session gets at once; then it asks for more, when these are sent.
+_ENOUGH = 256 * 1024
+_QUEUED = b"+QUEUED\r\n"
+
+
+class _StrangerError(Exception):
+    """Somebody speaks another protocol."""
+
+
+class Dialogue:
+    """One object serves all connections of a process: it is made before the fork, so that its code is warm.
+
+    info returns the text of INFO, whose sections are apart by an empty line; client_id the number of the
+    present connection, and is called once for each at most.
+    """
+
+    __slots__ = ("_client", "_quota", "_requests", "_unknown", "commands", "ending", "errors", "first")
+
+    def __init__(self, info: Callable[[], bytes], client_id: Callable[[], int]) -> None:
+        self._client = Client(info, client_id)
+        self._requests = Requests()
+        self.begin(None, b"", b"")
+
+    def begin(self, quota: int | None, peer: bytes, address: bytes) -> None:
+        """A new connection, from peer to address, which may ask quota commands; None is no limit."""
+        self._client.begin(peer, address)
+        self._requests.forget()
+        self._quota = quota
+        self._unknown = 0
+        # Of the replies that the session has got: how many commands had one, and how many are errors, by
+        # kind. A command in a transaction counts when it is queued, and EXEC as one.
+        self.commands = 0
+        self.errors = [0] * len(ERROR_KINDS)
+        self.ending = 0  # one of ENDED_*, once the last reply is there
+        self.first = b""  # the first bytes that the client has sent
+
+    @staticmethod
+    def refusal(reason: str) -> bytes:
+        """The reply to a command that is not answered, because calcd closes the connection."""
+        return replies.error(f"ERR {reason}")
+
+    @property
+    def pending(self) -> bytes:
+        """The first bytes, at most 12, of a command that is not whole, or that is a protocol error."""
+        return self._requests.pending
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether all that came is a few commands that nobody knows."""
+        return self._unknown >= _FEW and self._unknown >= self.commands
+
+    def receive(self, data: bytes) -> None:
+        """Takes bytes that have arrived, more than none."""
+        if self.ending:
+            return
+        if len(self.first) < SHOWN:
+            self.first += data[: SHOWN - len(self.first)]
+        self._requests.receive(data)
+
+    def replies(self) -> bytes:
+        """The replies to the next whole commands: some 256 KiB at most, and one reply more. Call it until it
+        returns b"", then receive() more."""
+        if self.ending:
+            return b""
+        counted = self.commands, self.errors.copy()
+        said: list[bytes] = []
+        try:
+            self._answer(said)
+        except ProtocolError as error:
+            said.append(self._error(f"ERR Protocol error: {error}"))
+            self.ending = ENDED_PROTOCOL_ERROR
+        except _StrangerError:  # as Redis, calcd says nothing, also of what it was asked in the same breath
+            self.commands, self.errors = counted
+            self.ending = ENDED_STRANGER
+            said = []
+        if self.ending not in (0, ENDED_PROTOCOL_ERROR):
+            self._requests.forget()
+        return b"".join(said)
+
+    def _answer(self, said: list[bytes]) -> None:
+        transaction = self._client.transaction
+        room = _ENOUGH
+        while room > 0 and not self.ending:
+            if self.commands == self._quota and not transaction.running:
+                if self._requests.next() is not None:  # who has asked more already is told
+                    said.append(self._error("ERR MaxRequests= is reached: calcd closes the connection"))
+                self.ending = ENDED_QUOTA
+                return
+            if transaction.running:
+                reply = self._run(*transaction.running.pop())
+            else:
+                words = self._requests.next()
+                if words is None:
+                    return
+                reply = self._reply(words)
+            if not transaction.running:
+                self.commands += 1
+            room -= len(reply)
+            said.append(reply)
+            if self._client.has_quit:
+                self.ending = ENDED_QUIT
+
+    def _reply(self, words: list[bytes]) -> bytes:
+        transaction = self._client.transaction
+        try:
+            command = find(words)
+            if transaction.is_open and not command.is_immediate:
+                transaction.add(command, words)
+                return _QUEUED
+        except UnknownCommandError as error:
+            if words[0].lower() in _STRANGERS:
+                raise _StrangerError from None
+            self._unknown += 1
+            transaction.abort()
+            return self._error(str(error))
+        except CommandError as error:
+            transaction.abort()
+            return self._error(str(error))
+        return self._run(command, words)
+
+    def _run(self, command: Command, words: list[bytes]) -> bytes:
+        try:
+            return command.run(self._client, words)
+        except CommandError as error:
+            return self._error(str(error))
+
+    def _error(self, text: str) -> bytes:
+        self.errors[_KINDS.get(text.partition(" ")[0], OTHER)] += 1
+        return replies.error(text)
