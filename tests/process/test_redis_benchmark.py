@@ -13,8 +13,11 @@ from support.processes import DEADLINE
 
 @pytest.fixture(scope="module")
 def calcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calcd]:
-    with Calcd(tmp_path_factory.mktemp("calcd"), "--log-connections", "errors") as calcd:
+    calcd = Calcd(tmp_path_factory.mktemp("calcd"))
+    calcd.config.write_text("[calcd]\nLogConnections=errors\n")
+    with calcd:
         yield calcd
+    assert not [line for line in calcd.log() if line.startswith("connection")]
 
 
 @pytest.fixture(scope="module")

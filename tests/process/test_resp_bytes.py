@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.daemon import Calcd
-from support.resp import MARK, MARKED, array, ask, assert_closes, assert_goes_on, bulk, until_end
+from support.resp import CONNECTIONS, MARK, MARKED, array, ask, assert_closes, assert_goes_on, bulk, until_end
 
 PONG = b"+PONG\r\n"
 UNBALANCED = b"-ERR Protocol error: unbalanced quotes in request\r\n"
@@ -17,7 +17,8 @@ TOO_BIG_INLINE = b"-ERR Protocol error: too big inline request\r\n"
 
 @pytest.fixture(scope="module")
 def calcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calcd]:
-    with Calcd(tmp_path_factory.mktemp("calcd"), "--log-level", "crit") as calcd:
+    with Calcd(tmp_path_factory.mktemp("calcd")) as calcd:
+        calcd.expected.append(CONNECTIONS)
         yield calcd
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.daemon import Calcd
-from support.resp import Error, Verbatim, array, ask, assert_goes_on, bulk, decode, until_end
+from support.resp import CONNECTIONS, Error, Verbatim, array, ask, assert_goes_on, bulk, decode, until_end
 
 OK = b"+OK\r\n"
 PONG = b"+PONG\r\n"
@@ -22,7 +22,8 @@ NO_PASSWORD = (
 
 @pytest.fixture(scope="module")
 def calcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calcd]:
-    with Calcd(tmp_path_factory.mktemp("calcd"), "--log-level", "crit") as calcd:
+    with Calcd(tmp_path_factory.mktemp("calcd")) as calcd:
+        calcd.expected.append(CONNECTIONS)
         yield calcd
 
 

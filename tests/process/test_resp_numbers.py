@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 from support.daemon import Calcd
-from support.resp import Error, array, ask, assert_goes_on, bulk, decode
+from support.resp import CONNECTIONS, Error, array, ask, assert_goes_on, bulk, decode
 
 NINES = "9" * 1024
 
 
 @pytest.fixture(scope="module")
 def calcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calcd]:
-    with Calcd(tmp_path_factory.mktemp("calcd"), "--log-level", "crit") as calcd:
+    with Calcd(tmp_path_factory.mktemp("calcd")) as calcd:
+        calcd.expected.append(CONNECTIONS)
         yield calcd
 
 

@@ -8,6 +8,8 @@ from support.daemon import Calcd
 
 MARK = b"*2\r\n$4\r\nECHO\r\n$5\r\nmark\n\r\n"  # a command whose reply is like no other
 MARKED = b"$5\r\nmark\n\r\n"
+# For Calcd.expected: these clients end as they like.
+CONNECTIONS = r"connection \d+ from \S+ (ended|closed) .*"
 # Longer ones are not cut at every byte.
 SHORT = 200
 
