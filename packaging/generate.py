@@ -27,6 +27,7 @@ from calcd.settings.setting import Setting
 from calcd.settings.table import ROWS
 from calcd.supervisor import failure
 from calcd.supervisor.counts import connections
+from calcd.supervisor.published import table
 
 SOURCES = Path(__file__).parent
 # How calcd.conf(5) calls, and explains, what the functions of calcd.settings read.
@@ -146,6 +147,10 @@ def manual_parts() -> dict[str, str]:
         "ENDINGS": "\n".join(
             f".It\n{prose(ending)}" for ending in (connections.ENDINGS | connections.CUT_OFFS).values()
         ),
+        "INFO_FIELDS": "\n".join(
+            info_section(name) for name in dict.fromkeys(row.section for row in table.ROWS)
+        ),
+        "METRICS": "\n".join(metric_item(row) for row in table.ROWS if row.metric),
         "EXAMPLE": literal((SOURCES / "man/example.c").read_text()),
     }
 
@@ -165,6 +170,17 @@ def setting_item(setting: Setting[Any]) -> str:
     if setting.option:
         about.append(f"Option: {setting.option}.")
     return f".It Cm {setting.name}=\n{prose(setting.help)}\n.Pp\n{prose(' '.join(about))}"
+
+
+def info_section(name: str) -> str:
+    rows = [row for row in table.ROWS if row.section == name and row.info]
+    items = "\n".join(f".It {row.info.format('KIND')}\n{prose(row.help)}" for row in rows)
+    return f".It Sy {name}\n.Bl -tag -width Ds -compact\n{items}\n.El"
+
+
+def metric_item(row: table.Row) -> str:
+    labels = "{" + ",".join(row.labels) + "}" if row.labels else ""
+    return f".It {row.metric}{labels}\n{prose(row.help)}"
 
 
 def kind(setting: Setting[Any]) -> str:

@@ -23,7 +23,7 @@ from calcd.linux.socket_view import SocketView
 from calcd.protocol import calculator
 from calcd.protocol.calculator import answer, answer_one
 from calcd.protocol.resp import dialogue
-from calcd.protocol.resp.dialogue import Dialogue
+from calcd.protocol.resp.dialogue import ENDED_QUIT, Dialogue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -216,6 +216,8 @@ class Session(Deadlines):
             self._commands = dialogue.commands
         self._owes_replies = False
         if dialogue.ending:
+            if dialogue.ending == ENDED_QUIT and dialogue.ignores_rest:
+                self._linger()  # as behind a classic quit
             return _RESP_ENDINGS[dialogue.ending]
         had_begun = bool(self._pending)
         self._pending = dialogue.pending

@@ -14,6 +14,7 @@ from calcd.supervisor.failure import MEANINGS, ExitStatus, Failure
 class Options(NamedTuple):
     action: str  # "run", or the option for another action, such as "--check"
     foreground: bool
+    as_json: bool
     config_file: Path | None
     settings: Mapping[str, Sequence[str]]  # for calcd.settings.reading
 
@@ -25,10 +26,13 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str]) -> Options:
     """Returns the options. Raises Failure for a usage error. --help and --version print and exit."""
-    given = make_parser().parse_args(arguments)
+    parser = make_parser()
+    given = parser.parse_args(arguments)
+    if given.json and given.action != "--status":
+        parser.error("--json says how --status prints, and takes it")
     # The path becomes absolute: the daemon changes to /, and reads the file again at a reload.
     config_file = Path(os.path.abspath(given.config)) if given.config else None
-    return Options(given.action, given.foreground, config_file, given_settings(given))
+    return Options(given.action, given.foreground, given.json, config_file, given_settings(given))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -61,10 +65,13 @@ def make_parser() -> argparse.ArgumentParser:
         ("--check", "Check the configuration, say what is wrong, and exit."),
         ("--dump-config", "Print the settings in force, in the configuration's format, and exit."),
         ("--reload", "Have the running calcd reload, wait for the result, and exit."),
+        ("--status", "Print what INFO has of the running calcd: connections, requests and more; and exit."),
+        ("--metrics", "Print the metrics of the running calcd in Prometheus' text format, and exit."),
     ):
         actions.add_argument(
             option, action="store_const", const=option, dest="action", default="run", help=text
         )
+    parser.add_argument("--json", action="store_true", help="With --status: print a JSON object.")
     add_settings(parser.add_argument_group("settings (they override the configuration's)"))
     return parser
 

@@ -40,7 +40,12 @@ def run() -> int:
             case "--dump-config":
                 print(writing.dump(_load(given)), end="")
             case "--reload":
-                control.request_reload(_load(given).pid_file)
+                control.reload(_load(given).pid_file)
+            case "--status":
+                request = control.STATUS_IN_JSON if given.as_json else control.STATUS
+                print(control.ask(request, _load(given).pid_file), end="")
+            case "--metrics":
+                print(control.ask(control.METRICS, _load(given).pid_file), end="")
             case _:
                 _start(given, _load(given))
         sys.stdout.flush()

@@ -177,7 +177,7 @@ class Listener:
         """Carries out a command of the supervisor."""
         command = packet[0]
         if command == packets.PING:
-            self._outbox.tell(packets.alive())
+            self._outbox.tell(packets.alive(*self._pool.states()))
             self._staffing.help_out()
         elif command == packets.RETIRE:
             self._leaving.retire(has_successor=bool(packet[1]))

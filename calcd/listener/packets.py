@@ -48,6 +48,8 @@ BREAKS_BOTH = 4  # the listener's as well
 
 # A text follows each HEAD. For TROUBLE it is "accept", "fork", or "gone", where accept(2) says that a client
 # has left. For LIMIT it is the source, for COUNT the host.
+# A supervisor from before an upgrade looks at the first byte alone.
+ALIVE_EVENT = Struct("<BII")  # handlers that wait, handlers that serve
 DIED_EVENT = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
 LOST_EVENT = Struct("<Bii")  # handler, wait(2) status
 # Protocol and ending, of calcd.handler.report; then connections, requests answered, bytes received, bytes
@@ -75,8 +77,8 @@ def ready() -> bytes:
     return bytes((READY,))
 
 
-def alive() -> bytes:
-    return bytes((ALIVE,))
+def alive(waiting: int, serving: int) -> bytes:
+    return ALIVE_EVENT.pack(ALIVE, waiting, serving)
 
 
 def died(handler: int, wait_status: int, microseconds: int) -> bytes:

@@ -38,6 +38,10 @@ class Pool:
         yield from self.serving
         yield from self.leaving
 
+    def states(self) -> tuple[int, int]:
+        """Returns how many handlers may accept, and how many serve."""
+        return len(self.waiting) + len(self.dismissed), len(self.serving)
+
     def missing(self, room: float, is_wanted: bool) -> int:
         """Returns how many handlers to fork now, or, if negative, how many to dismiss.
 

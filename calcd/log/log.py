@@ -80,7 +80,8 @@ class Log:
         self._target = _open(target)
         self._least = targets.PRIORITIES[level]
         self._waiting: deque[bytes] = deque()
-        self._lost = 0
+        self._lost = 0  # since the last message that says so
+        self.lost = 0  # in all
         self.is_full = False  # the target takes nothing until poll(2) says that fileno() is writable
 
     def __enter__(self) -> Self:
@@ -111,6 +112,7 @@ class Log:
             return
         if len(self._waiting) >= _MAX_WAITING:
             self._lost += 1
+            self.lost += 1
             return
         values = {name: str(value)[:_MAX_FIELD_LENGTH] for name, value in fields.items()}
         self._waiting.append(self._target.encode(message, message.text.format_map(values), values))

@@ -15,7 +15,10 @@ class Ready(NamedTuple):
 
 
 class Alive(NamedTuple):
-    pass
+    """The answer to a ping: how many handlers wait, and how many serve."""
+
+    waiting: int
+    serving: int
 
 
 class Accepted(NamedTuple):
@@ -133,7 +136,10 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
     if kind == packets.READY:
         return Ready()
     if kind == packets.ALIVE:
-        return Alive()
+        if len(event) < packets.ALIVE_EVENT.size:  # from a listener from before an upgrade
+            return Alive(0, 0)
+        _, waiting, serving = packets.ALIVE_EVENT.unpack(event)
+        return Alive(waiting, serving)
     raise ValueError(f"unknown kind of event: {kind}")
 
 

@@ -28,7 +28,7 @@ MEANINGS = {
     ExitStatus.SOFTWARE: "calcd has a defect, or its listener does not start",
     ExitStatus.OS_ERROR: "the system lacks or refuses what calcd needs, such as a package or a new process",
     ExitStatus.CANNOT_CREATE: "the pidfile, or a socket's file, cannot be made",
-    ExitStatus.TRY_AGAIN: "another calcd holds the pidfile; or, with --reload, none answers",
+    ExitStatus.TRY_AGAIN: "another calcd holds the pidfile; or one is asked, and none answers",
     ExitStatus.NO_PERMISSION: "it takes more rights, such as root's",
     ExitStatus.CONFIG: "the configuration is wrong",
 }

@@ -5,6 +5,7 @@ It handles signals, requests at the control socket, events of listeners, and the
 - succession/  starts listeners: at the start, at a reload, and when one has died
 - counts/      counts connections, and limits that are reached
 - health/      checks that listeners answer, that files are in place, that the system allows enough processes
+- published/   tells others of all this: INFO, metrics
 - reload.py, stopping.py, status.py
 """
 
@@ -27,6 +28,7 @@ from calcd.supervisor.held.control import Control
 from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.held.pidfile import Pidfile
 from calcd.supervisor.held.sockets import Sockets
+from calcd.supervisor.published.publication import Publication
 from calcd.supervisor.reload import Reload
 from calcd.supervisor.status import Status
 from calcd.supervisor.stopping import Stopping
@@ -69,11 +71,13 @@ class Supervisor:
         self._connections = Connections(log, settings.log_connections)
         self._counters = self._connections.counters
         reached = ReachedLimits(log, self._counters)
-        self._status = Status(self._counters, reached, timers)
+        self._publication = Publication(counters=self._counters, log=log, roster=self._roster, timers=timers)
+        self._status = Status(self._counters, reached, timers, changed=self._publication.publish_soon)
         shared = SharedCounts(self._roster, timers)
         self._succession = Succession(
             settings=settings,
             sockets=sockets,
+            page=self._publication.page,
             roster=self._roster,
             timers=timers,
             counters=self._counters,
@@ -112,6 +116,7 @@ class Supervisor:
             files=FilesInPlace([file for file in (pidfile, control) if file], log),
             timers=timers,
             watchdog_interval=watchdog_interval,
+            publish=self._publication.publish,
             hangs=self._succession.kill_hung,
         )
 
@@ -120,7 +125,10 @@ class Supervisor:
         self._loop.watch(self._signals.reading_end, self._take_signals)
         if self._control:
             self._loop.watch(self._control.fileno(), self._take_request)
-        self._succession.start(self._succession.settings, self._succession.sockets)
+        settings, sockets = self._succession.settings, self._succession.sockets
+        self._publication.put_in_force(settings.max_connections, sockets)
+        self._publication.publish()  # no handler is without
+        self._succession.start(settings, sockets)
         while not self._stopping.is_over():
             self._loop.turn()
             self._watch_log()
@@ -139,12 +147,12 @@ class Supervisor:
                 case signal.SIGHUP:
                     self._reload.ask()
                 case signal.SIGUSR1:
-                    self._log.write(messages.COUNTERS, **vars(self._counters))
+                    self._log.write(messages.COUNTERS, **self._counters.in_log())
         # After any signal, because one SIGCHLD can stand for many children.
         self._reaping.reap()
 
     def _take_request(self) -> None:
-        if self._control and self._control.accept():
+        if self._control and self._control.accept(self._publication.texts):
             self._reload.ask()
 
     def _introduce(self, candidate: ListenerProcess) -> None:
@@ -168,6 +176,8 @@ class Supervisor:
     def _put_in_force(self, settings: Settings) -> None:
         self._log.set_level(settings.log_level)
         self._connections.wanted = settings.log_connections
+        self._publication.put_in_force(settings.max_connections, self._succession.sockets)
+        self._publication.publish_soon()
         if self._started:
             started, self._started = self._started, None
             self._log.write(messages.STARTED, version=calcd.__version__, listen=self._succession.sockets)

@@ -63,7 +63,9 @@ class Reload:
         """A candidate serves, or has failed. If a reload started it, this is the result of the reload."""
         if self._is_under_way:
             self._is_under_way = False
+            self._counters.last_reload_successful = failure is None
             if failure:
+                self._counters.reloads_failed += 1
                 self._log.write(messages.RELOAD_FAILED, reason=str(failure).replace("\n", "; "))
             else:
                 self._counters.reloads += 1

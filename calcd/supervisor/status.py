@@ -1,5 +1,7 @@
 """Sends the line that systemctl status shows."""
 
+from collections.abc import Callable
+
 from calcd.linux.event_loop import Timers
 from calcd.supervisor import sd_notify
 from calcd.supervisor.counts.counters import Counters
@@ -10,16 +12,22 @@ _INTERVAL = 1.0
 
 
 class Status:
-    def __init__(self, counters: Counters, reached: ReachedLimits, timers: Timers) -> None:
+    def __init__(
+        self, counters: Counters, reached: ReachedLimits, timers: Timers, *, changed: Callable[[], None]
+    ) -> None:
+        """changed is called when what the line is made of has changed."""
         self._counters = counters
         self._reached = reached
         self._timers = timers
+        self._changed = changed
 
     def __str__(self) -> str:
         return self._counters.status() + self._reached.status()
 
     def tell(self) -> None:
+        self._changed()
         sd_notify.tell(f"STATUS={self}")
 
     def tell_soon(self) -> None:
+        self._changed()
         self._timers.set_once("status", _INTERVAL, self.tell)

@@ -20,6 +20,7 @@ SUPERVISOR = (
     "reload",
     "stopping",
     "health",
+    "published",
     "succession",
     "status",
     "held",

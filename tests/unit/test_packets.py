@@ -2,7 +2,7 @@
 
 from calcd.listener import packets
 from calcd.supervisor import events
-from calcd.supervisor.events import Unconfined
+from calcd.supervisor.events import Alive, Unconfined
 
 
 def test_a_listener_from_before_an_upgrade_names_no_system_call() -> None:
@@ -11,3 +11,8 @@ def test_a_listener_from_before_an_upgrade_names_no_system_call() -> None:
     assert events.decode(event) == Unconfined(packets.NO_LIBRARY, "")
     (event,) = packets.unpack(packets.pack([packets.unconfined(packets.BREAKS_HANDLERS, "getcwd")]))
     assert events.decode(event) == Unconfined(packets.BREAKS_HANDLERS, "getcwd")
+
+
+def test_a_listener_from_before_an_upgrade_does_not_say_how_many_handlers_there_are() -> None:
+    assert events.decode(bytes([packets.ALIVE])) == Alive(0, 0)
+    assert events.decode(packets.alive(8, 3)) == Alive(8, 3)

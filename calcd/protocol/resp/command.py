@@ -19,7 +19,7 @@ class Argument:
     def __init__(
         self,
         name: str,
-        type: str = "string",  # noqa: A002, as COMMAND DOCS calls it
+        type: str = "string",  # noqa: A002 - as COMMAND DOCS calls it
         *,
         keyword: str = "",
         is_optional: bool = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calcd.protocol.resp import replies
+from calcd.protocol.resp import batches, replies
 from calcd.protocol.resp.client import Client
 from calcd.protocol.resp.commands import UnknownCommandError, find
 from calcd.protocol.resp.errors import CommandError, ProtocolError
@@ -30,6 +30,10 @@ _FEW = 3
 # Bytes of replies that the session gets at once; then it asks for more, when these are sent.
 _ENOUGH = 256 * 1024
 _QUEUED = b"+QUEUED\r\n"
+_NO_QUOTA = 1 << 62
+# Bytes that the fast way tries at once. After a command that is not for it, it tries less and less, and the
+# last part goes the general way; after a success, it tries more.
+_MOST, _LEAST = 64 * 1024, 512
 
 
 class _StrangerError(Exception):
@@ -43,7 +47,19 @@ class Dialogue:
     present connection, and is called once for each at most.
     """
 
-    __slots__ = ("_client", "_quota", "_requests", "_unknown", "commands", "ending", "errors", "first")
+    __slots__ = (
+        "_batch_size",
+        "_client",
+        "_general_until",
+        "_quota",
+        "_requests",
+        "_unknown",
+        "commands",
+        "ending",
+        "errors",
+        "first",
+        "ignores_rest",
+    )
 
     def __init__(self, info: Callable[[], bytes], client_id: Callable[[], int]) -> None:
         self._client = Client(info, client_id)
@@ -54,14 +70,18 @@ class Dialogue:
         """A new connection, from peer to address, which may ask quota commands; None is no limit."""
         self._client.begin(peer, address)
         self._requests.forget()
-        self._quota = quota
+        self._quota = _NO_QUOTA if quota is None else quota
         self._unknown = 0
+        self._batch_size = _MOST
+        self._general_until = 0  # the position in the data up to which the fast ways are not tried
         # Of the replies that the session has got: how many commands had one, and how many are errors, by
         # kind. A command in a transaction counts when it is queued, and EXEC as one.
         self.commands = 0
         self.errors = [0] * len(ERROR_KINDS)
         self.ending = 0  # one of ENDED_*, once the last reply is there
+        self.ignores_rest = False  # more has come than is answered
         self.first = b""  # the first bytes that the client has sent
+        self._count(0)
 
     @staticmethod
     def refusal(reason: str) -> bytes:
@@ -85,16 +105,37 @@ class Dialogue:
         if len(self.first) < SHOWN:
             self.first += data[: SHOWN - len(self.first)]
         self._requests.receive(data)
+        self._general_until = 0
 
     def replies(self) -> bytes:
         """The replies to the next whole commands: some 256 KiB at most, and one reply more. Call it until it
         returns b"", then receive() more."""
         if self.ending:
             return b""
+        requests = self._requests
+        data = requests.data
+        transaction = self._client.transaction
+        if requests.at == len(data) and not (requests.whole or transaction.running):
+            return b""
+        if (
+            len(data) <= batches.MAX_ONE
+            and requests.is_fresh
+            and not (requests.at or transaction.is_open or transaction.running)
+        ):
+            if reply := batches.answer_one(bytes(data)):
+                requests.at = len(data)
+                self._count(1)
+                return reply
+            self._general_until = len(data)
         counted = self.commands, self.errors.copy()
         said: list[bytes] = []
         try:
-            self._answer(said)
+            room = _ENOUGH
+            while room > 0 and not self.ending and (reply := self._next()):
+                said.append(reply)
+                room -= len(reply)
+            if self.ending == ENDED_QUOTA and requests.next() is not None:  # who has asked more is told
+                said.append(self._error("ERR MaxRequests= is reached: calcd closes the connection"))
         except ProtocolError as error:
             said.append(self._error(f"ERR Protocol error: {error}"))
             self.ending = ENDED_PROTOCOL_ERROR
@@ -103,31 +144,53 @@ class Dialogue:
             self.ending = ENDED_STRANGER
             said = []
         if self.ending not in (0, ENDED_PROTOCOL_ERROR):
-            self._requests.forget()
+            self.ignores_rest = requests.at < len(requests.data)
+            requests.forget()
         return b"".join(said)
 
-    def _answer(self, said: list[bytes]) -> None:
+    def _next(self) -> bytes:
+        """The next reply, or a batch of replies, or b"" if there is no whole command."""
         transaction = self._client.transaction
-        room = _ENOUGH
-        while room > 0 and not self.ending:
-            if self.commands == self._quota and not transaction.running:
-                if self._requests.next() is not None:  # who has asked more already is told
-                    said.append(self._error("ERR MaxRequests= is reached: calcd closes the connection"))
-                self.ending = ENDED_QUOTA
-                return
-            if transaction.running:
-                reply = self._run(*transaction.running.pop())
-            else:
-                words = self._requests.next()
-                if words is None:
-                    return
-                reply = self._reply(words)
-            if not transaction.running:
-                self.commands += 1
-            room -= len(reply)
-            said.append(reply)
-            if self._client.has_quit:
-                self.ending = ENDED_QUIT
+        if transaction.running:
+            reply = self._run(*transaction.running.pop())
+        else:
+            requests = self._requests
+            is_for_batch = requests.at >= self._general_until and requests.is_between
+            if is_for_batch and not transaction.is_open and (batch := self._next_batch()):
+                return batch
+            words = requests.next()
+            if words is None:
+                return b""
+            reply = self._reply(words)
+        if not transaction.running:
+            self._count(1)
+        return reply
+
+    def _next_batch(self) -> bytes:
+        """The replies to a batch of commands, or b"" if the next commands are not for the fast way."""
+        requests = self._requests
+        while part := requests.data[requests.at : requests.at + self._batch_size]:
+            if self._quota - self.commands < len(part) // batches.MIN_COMMAND:
+                break
+            batch, commands, size = batches.answer(bytes(part))
+            if commands:
+                requests.at += size
+                self._count(commands)
+                self._batch_size = min(4 * self._batch_size, _MOST)
+                return batch
+            if len(part) <= _LEAST:
+                break
+            self._batch_size = max(len(part) // 8, _LEAST)
+        self._general_until = requests.at + len(part)
+        return b""
+
+    def _count(self, commands: int) -> None:
+        """So many commands have their reply."""
+        self.commands += commands
+        if self._client.has_quit:
+            self.ending = ENDED_QUIT
+        elif self.commands >= self._quota:
+            self.ending = ENDED_QUOTA
 
     def _reply(self, words: list[bytes]) -> bytes:
         transaction = self._client.transaction

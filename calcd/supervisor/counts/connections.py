@@ -44,6 +44,11 @@ _REASONS = {
 }
 
 
+# What an ending is called in the counters, which name a cut-off by its setting; and what else it can be.
+_KINDS = {ending: words.partition("=")[0] for ending, words in (ENDINGS | CUT_OFFS).items()}
+_HANDLER_DIED, _REPORT_LOST = "handler died", "report lost"
+
+
 class Connection(NamedTuple):
     """An open connection."""
 
@@ -60,7 +65,7 @@ class Connection(NamedTuple):
 
 class Connections:
     def __init__(self, log: Log, wanted: LogConnections) -> None:
-        self.counters = Counters()
+        self.counters = Counters(endings=dict.fromkeys((*_KINDS.values(), _HANDLER_DIED, _REPORT_LOST), 0))
         self.wanted = wanted
         self._log = log
         # What is counted already of connections that go on, by number.
@@ -85,6 +90,7 @@ class Connections:
             message, ending = messages.CONNECTION_ENDED, ENDINGS[end]
             if end == report.CLIENT_CLOSED and not event.sums.received:
                 self.counters.probes += 1
+        self.counters.endings[_KINDS[end]] += 1
         self._settle(message, ending, connection, event, is_good=end in report.GOOD_ENDINGS)
 
     def goes_on(self, connection: Connection, sums: Sums) -> None:
@@ -95,6 +101,7 @@ class Connections:
     def served(self, event: Served) -> None:
         """Counts connections that the log does not show."""
         self.counters.served += event.connections
+        self.counters.endings[_KINDS[event.ending]] += event.connections
         self.counters.protocols[PROTOCOLS[event.protocol]] += event.connections
         self.counters.add(event.sums)
 
@@ -102,9 +109,12 @@ class Connections:
         """The handler died before it could report. wait_status is that of wait(2), or None if it is not
         known, because the listener died as well."""
         if not wait_status:
-            message, ending = messages.REPORT_LOST, "report lost"
+            message, ending = messages.REPORT_LOST, _REPORT_LOST
+            self.counters.endings[_REPORT_LOST] += 1
         else:
             message, ending = messages.HANDLER_DIED, describe(wait_status)
+            self.counters.endings[_HANDLER_DIED] += 1
+            self.counters.handlers_killed += 1
             if os.waitstatus_to_exitcode(wait_status) == -signal.SIGSYS:
                 message = messages.HANDLER_STOPPED
         sums = self._counted.get(connection.number, Sums())

@@ -21,8 +21,6 @@ class Counters:
     cut_off: int = 0  # connections that calcd ended at a limit or a deadline
     strangers: int = 0  # connections that did not speak the protocol
     probes: int = 0  # connections that their clients ended before they sent a byte
-    refused: int = 0  # connections closed right after accept(2), which no other counter counts
-    limits_reached: int = 0  # times that a limit was reached
     received: int = 0  # bytes
     sent: int = 0  # bytes
     error_replies: dict[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(ERROR_KINDS, 0))
@@ -31,7 +29,29 @@ class Counters:
         default_factory=lambda: {"classic": 0, "resp": 0, "none": 0}
     )
     reloads: int = 0
+    reloads_failed: int = 0
+    last_reload_successful: bool = True
     listeners_lost: int = 0
+    handlers_killed: int = 0  # or ended by a defect
+    # Connections that have ended, by how they did, in the words of the log.
+    endings: dict[str, int] = dataclasses.field(default_factory=dict)
+    # By the name of the limit's setting: connections closed right after accept(2), which no other counter
+    # counts, and times that the limit was reached.
+    refused_by_limit: dict[str, int] = dataclasses.field(default_factory=dict)
+    reached_by_limit: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def refused(self) -> int:
+        return sum(self.refused_by_limit.values())
+
+    @property
+    def limits_reached(self) -> int:
+        return sum(self.reached_by_limit.values())
+
+    def in_log(self) -> dict[str, object]:
+        """The fields of the line that SIGUSR1 asks for: no dict is among them."""
+        plain = {name: value for name, value in vars(self).items() if not isinstance(value, dict)}
+        return {**plain, "refused": self.refused, "limits_reached": self.limits_reached}
 
     @property
     def opened(self) -> int:

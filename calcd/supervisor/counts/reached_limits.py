@@ -17,6 +17,11 @@ _ATTRIBUTES = {
 }
 
 
+def _name(which: int) -> str:
+    """Returns the name of a limit's setting."""
+    return ROWS[_ATTRIBUTES[which]].name
+
+
 class _Key(NamedTuple):
     listener: int  # its PID
     which: int  # calcd.listener.admission
@@ -35,6 +40,8 @@ class ReachedLimits:
     def __init__(self, log: Log, counters: Counters) -> None:
         self._log = log
         self._counters = counters
+        counters.reached_by_limit = dict.fromkeys(map(_name, _ATTRIBUTES), 0)
+        counters.refused_by_limit = dict.fromkeys(map(_name, (admission.TOO_MANY, admission.TOO_FAST)), 0)
         self._present: dict[_Key, _Reached] = {}
 
     def take(self, listener: int, settings: Settings, event: Limit) -> None:
@@ -46,10 +53,10 @@ class ReachedLimits:
             is_full = event.which == admission.FULL
             message = messages.FULL if is_full else messages.SOURCE_REFUSED
             self._log.write(message, setting=reached.setting, source=event.source)
-            self._counters.limits_reached += 1
+            self._counters.reached_by_limit[_name(event.which)] += 1
         reached.affected += event.affected
         if event.which != admission.FULL:
-            self._counters.refused += event.affected
+            self._counters.refused_by_limit[_name(event.which)] += event.affected
         if event.is_over:
             self._over(key)
 

@@ -22,15 +22,17 @@ class Pings:
         files: FilesInPlace,
         timers: Timers,
         watchdog_interval: float | None,
+        publish: Callable[[], None],
         hangs: Callable[[ListenerProcess, float], None],
     ) -> None:
-        """watchdog_interval is that of calcd.supervisor.sd_notify. hangs is called with a listener that does
-        not answer, and the seconds for which it has not answered."""
+        """watchdog_interval is that of calcd.supervisor.sd_notify. publish is called with each ping. hangs is
+        called with a listener that does not answer, and the seconds for which it has not answered."""
         self._roster = roster
         self._files = files
         self._timers = timers
         self._has_watchdog = watchdog_interval is not None
         self._interval = min(watchdog_interval or _INTERVAL, _INTERVAL)
+        self._publish = publish
         self._hangs = hangs
 
     def ping_later(self) -> None:
@@ -51,4 +53,5 @@ class Pings:
                     self._hangs(listener, _MAX_UNANSWERED * self._interval)
                 listener.ping()
         self._files.look()
+        self._publish()
         self.ping_later()

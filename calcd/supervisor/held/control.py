@@ -1,20 +1,22 @@
-"""The control socket, by which calcd --reload asks for a reload and gets the result.
+"""The control socket, by which calcd --reload gets the result of a reload, and calcd --status the numbers.
 
 kill -HUP gives no result: it returns before anything has happened. The socket is beside the pidfile, and only
 its owner and root can connect to it. A request is a packet, and the answer is a packet: one byte, the exit
-status for calcd --reload, then the text of the problem, if there is one.
+status for the command that asks, then a text: of the problem, or what was asked for.
 """
 
 import contextlib
 import os
 import socket
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from calcd.supervisor.failure import ExitStatus, Failure
 from calcd.supervisor.held import ownership
 from calcd.supervisor.held.ownership import Identity
 
-_RELOAD = b"reload"
+RELOAD, STATUS, STATUS_IN_JSON, METRICS = _REQUESTS = (b"reload", b"status", b"json", b"metrics")
+# Bytes of an answer: more than the texts have (calcd.linux.shared_page), and less than a socket takes.
 _ANSWER_SIZE = 65536
 
 
@@ -22,17 +24,31 @@ def path_beside(pidfile: Path) -> Path:
     return Path(f"{pidfile}.control")
 
 
-def request_reload(pidfile: Path | None) -> None:
+def reload(pidfile: Path | None) -> None:
     """Asks the running calcd to reload, and waits for the result. Raises Failure."""
+    try:
+        ask(RELOAD, pidfile)
+    except Refused as refused:
+        raise Failure(
+            refused.status, f"reload failed, the old settings stay in force: {refused}"
+        ) from refused
+
+
+class Refused(Failure):
+    """The running calcd has answered that it cannot."""
+
+
+def ask(request: bytes, pidfile: Path | None) -> str:
+    """Asks the running calcd, and returns its answer. Raises Failure."""
     if pidfile is None:
         raise Failure(
-            ExitStatus.USAGE, "--reload finds the running calcd by its pidfile: set PidFile= or --pidfile"
+            ExitStatus.USAGE, "the running calcd is found by its pidfile: set PidFile= or --pidfile"
         )
     path = path_beside(pidfile)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         try:
             connection.connect(str(path))
-            connection.send(_RELOAD)
+            connection.send(request)
             answer = connection.recv(_ANSWER_SIZE)
         except (FileNotFoundError, ConnectionError) as error:
             raise Failure(
@@ -43,7 +59,7 @@ def request_reload(pidfile: Path | None) -> None:
         except PermissionError as error:
             raise Failure(
                 ExitStatus.NO_PERMISSION,
-                f"{path}: {error.strerror}: only root and the user that calcd runs as can reload it",
+                f"{path}: {error.strerror}: only root and the user that calcd runs as can ask it",
             ) from error
         except OSError as error:
             raise Failure(
@@ -51,10 +67,15 @@ def request_reload(pidfile: Path | None) -> None:
                 f"{path}: {error.strerror or error}: name the running calcd's pidfile with --pidfile",
             ) from error
     if not answer:
-        raise Failure(ExitStatus.TRY_AGAIN, f"calcd ended before it answered on {path}: its log says why")
-    status, problem = ExitStatus(answer[0]), answer[1:].decode(errors="replace")
+        raise Failure(
+            ExitStatus.TRY_AGAIN,
+            f"calcd did not answer on {path}: either it has ended, and its log says why, or it was started "
+            "before an upgrade and does not know the question: restart it",
+        )
+    status, text = ExitStatus(answer[0]), answer[1:].decode(errors="replace")
     if status != ExitStatus.OK:
-        raise Failure(status, f"reload failed, the old settings stay in force: {problem}")
+        raise Refused(status, text)
+    return text
 
 
 class Control:
@@ -86,24 +107,28 @@ class Control:
     def fileno(self) -> int:
         return self.socket.fileno()
 
-    def accept(self) -> bool:
-        """Takes a request. Returns True if it is a valid one, which then waits for answer()."""
+    def accept(self, texts: Mapping[bytes, Callable[[], bytes]]) -> bool:
+        """Takes a request. A request for one of the texts, which have at most 65,535 bytes, is answered.
+        Returns True for a reload, which then waits for answer()."""
         try:
             connection, _ = self.socket.accept()
         except OSError:  # the peer has left already
             return False
-        # calcd --reload has sent its request by now, or sends it at once. On a busy machine, "at once" was
+        # Whoever asks has sent the request by now, or sends it at once. On a busy machine, "at once" was
         # more than a tenth of a second. Other peers must not delay the supervisor for long.
         connection.settimeout(1.0)
         with contextlib.suppress(OSError):
-            if connection.recv(len(_RELOAD)) == _RELOAD:
+            request = connection.recv(max(map(len, _REQUESTS)))
+            if request == RELOAD:
                 self._waiting.append(connection)
                 return True
+            if request in texts:
+                connection.send(bytes([ExitStatus.OK]) + texts[request]())
         connection.close()
         return False
 
     def answer(self, failure: Failure | None) -> None:
-        """Answers all requests that wait. failure is None for success."""
+        """Answers all reloads that wait. failure is None for success."""
         status = failure.status if failure else ExitStatus.OK
         problem = str(failure or "").encode(errors="backslashreplace")
         for connection in self._waiting:

@@ -31,8 +31,9 @@ _TITLE_ROOM = 256
 class ListenerProcess:
     """A listener. Its PID is the process group of its handlers, so one signal reaches them all."""
 
-    def __init__(self, sockets: Sockets, settings: Settings) -> None:
-        """Starts a listener that serves the sockets. It sends Ready once it serves.
+    def __init__(self, sockets: Sockets, settings: Settings, page: int) -> None:
+        """Starts a listener that serves the sockets. It sends Ready once it serves. page is the file
+        descriptor of calcd.linux.shared_page for it.
 
         Raises OSError if the system allows no further process.
         """
@@ -40,6 +41,7 @@ class ListenerProcess:
         self.connections: dict[int, Connection] = {}  # by the handler's PID
         self._unsent_counts: Counter[str] = Counter()  # by host, of count_of_others(), for send_counts()
         self.unanswered = 0  # pings in a row without an answer
+        self.waiting = self.serving = 0  # handlers, at the last answer
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
         self._reports, reports_for_handlers = report.open_pipe()
@@ -50,6 +52,7 @@ class ListenerProcess:
             "writing_end": reports_for_handlers,
             "sockets": ",".join(map(str, listening)),
             "protocols": ",".join("+".join(each.protocols or settings.protocols) for each in sockets),
+            "page": page,
             "spare_handlers": settings.spare_handlers,
             "has_successor": int(sockets.are_passed),
             "drain_time": settings.drain_time,
@@ -59,7 +62,7 @@ class ListenerProcess:
             "exempt": ",".join(map(str, settings.exempt_sources)),
             **{name: getattr(settings, name) for name in Limits.NAMES},
         }
-        passed = [*listening, theirs.fileno(), self._reports, reports_for_handlers]
+        passed = [*listening, page, theirs.fileno(), self._reports, reports_for_handlers]
         try:
             self.pid = _spawn(" ".join(f"{name}={value}" for name, value in words.items()), passed)
         except OSError:

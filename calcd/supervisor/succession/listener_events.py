@@ -112,14 +112,19 @@ class ListenerEvents:
                 self._connections.served(event)
                 self._status.tell_soon()
             case Lost(handler, wait_status):
+                self._connections.counters.handlers_killed += 1
+                self._status.tell_soon()
                 self._log.write(messages.SPARE_DIED, handler=handler, status=describe(wait_status))
             case Limit():
                 self._reached.take(listener.pid, listener.settings, event)
                 self._status.tell_soon()
             case Ready():
                 self._ready(listener)
-            case Alive():
+            case Alive(waiting, serving):
                 listener.unanswered = 0
+                if (listener.waiting, listener.serving) != (waiting, serving):
+                    listener.waiting, listener.serving = waiting, serving
+                    self._status.tell_soon()
             case Unconfined():
                 self._log_unconfined(event)
             case Trouble(error, times, "gone"):

@@ -37,6 +37,7 @@ class Succession:
         *,
         settings: Settings,
         sockets: Sockets,
+        page: int,
         roster: Roster,
         timers: Timers,
         counters: Counters,
@@ -44,11 +45,13 @@ class Succession:
         introduce: Callable[[ListenerProcess], None],
         settled: Callable[[Failure | None], None],
     ) -> None:
-        """introduce is called with each candidate once it has started. settled is called with None when a
-        candidate serves, and with the reason when it has failed."""
+        """page is the file descriptor that calcd.supervisor.published has for listeners. introduce is called
+        with each candidate once it has started. settled is called with None when a candidate serves, and with
+        the reason when it has failed."""
         self.settings = settings  # in force
         self.sockets = sockets  # likewise
         self._next = settings, sockets  # the candidate's
+        self._page = page
         self._roster = roster
         self._timers = timers
         self._counters = counters
@@ -64,7 +67,7 @@ class Succession:
         self._timers.cancel("restart")
         self._next = settings, sockets
         try:
-            candidate = ListenerProcess(sockets, settings)
+            candidate = ListenerProcess(sockets, settings, self._page)
         except OSError as error:
             self._candidate_failed(system_failure(error))
             return

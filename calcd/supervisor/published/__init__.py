@@ -1,0 +1,1 @@
+"""What calcd tells of itself: INFO, the metrics for Prometheus, and the answer to calcd --status."""
