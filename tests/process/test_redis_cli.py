@@ -47,9 +47,7 @@ def run(
         timeout=DEADLINE,
         check=False,
     )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def prompt(cli: list[str], calcd: Calcd, *arguments: str, kind: str = "dumb") -> Terminal:
@@ -89,7 +87,9 @@ def test_types_are_shown_for_people(cli: list[str], calcd: Calcd) -> None:
         assert run(cli, calcd, "--no-raw", *options, "CLIENT", "GETNAME").stdout == "(nil)\n"
         error = run(cli, calcd, "--no-raw", *options, "DIV", "1", "0").stdout
         assert error.startswith("(error) DIVBYZERO ")
-        assert run(cli, calcd, *options, "INFO", "REPLICATION").stdout.startswith("# Replication\r\nrole:master\r\n")
+        assert run(cli, calcd, *options, "INFO", "REPLICATION").stdout.startswith(
+            "# Replication\r\nrole:master\r\n"
+        )
     assert re.match(r'1# "server" => "calcd"\n', run(cli, calcd, "--no-raw", "HELLO", "3").stdout)
 
 

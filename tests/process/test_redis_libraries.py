@@ -48,5 +48,6 @@ def run(command: list[str], program: TextIO) -> str:
     done = subprocess.run(
         command, stdin=program, capture_output=True, text=True, timeout=DEADLINE, check=False
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     return done.stdout

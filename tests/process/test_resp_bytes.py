@@ -6,7 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 from support.daemon import Calcd
-from support.resp import CONNECTIONS, MARK, MARKED, array, ask, assert_closes, assert_goes_on, bulk, until_end
+from support.resp import (
+    CONNECTIONS,
+    MARK,
+    MARKED,
+    array,
+    ask,
+    assert_closes,
+    assert_closes_at_once,
+    assert_goes_on,
+    bulk,
+    until_end,
+)
 
 PONG = b"+PONG\r\n"
 UNBALANCED = b"-ERR Protocol error: unbalanced quotes in request\r\n"
@@ -144,6 +155,12 @@ def test_replies_before_a_protocol_error_stay(calcd: Calcd) -> None:
     assert_closes(calcd, b"ADD 2 3\r\n" + array("PING") + b"*x\r\n", b":5\r\n" + PONG + MULTIBULK)
 
 
+def test_a_protocol_error_is_told_also_to_who_has_sent_nothing_but_unknown_commands(calcd: Calcd) -> None:
+    with calcd.connect() as connection:
+        connection.sendall(b"NOSUCH\r\n" * 5 + b"*x\r\n" + b"NOSUCH\r\n" * 1000)
+        assert until_end(connection).endswith(MULTIBULK)
+
+
 def test_an_array_needs_lines_that_end_in_cr_lf(calcd: Calcd) -> None:
     """Redis waits for the CR; a server that looks at the LF may refuse as well."""
     with calcd.connect() as connection:
@@ -161,13 +178,13 @@ def test_an_array_needs_lines_that_end_in_cr_lf(calcd: Calcd) -> None:
     ],
 )
 def test_what_browsers_and_proxies_say_closes_at_once(calcd: Calcd, stream: bytes) -> None:
-    assert_closes(calcd, stream, b"")
+    assert_closes_at_once(calcd, stream)
 
 
 def test_a_get_of_http_closes_where_its_host_line_comes(calcd: Calcd) -> None:
     request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
     told = b"-ERR unknown command 'GET', with args beginning with: '/' 'HTTP/1.1' \r\n"
-    assert_closes(calcd, request, b"", told)
+    assert_closes_at_once(calcd, request, told)
     with calcd.connect() as connection:
         connection.sendall(request)
         assert until_end(connection) == b""

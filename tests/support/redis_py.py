@@ -65,8 +65,6 @@ def errors_are_exceptions(version: int) -> None:
         assert error_of(lambda: calcd.get("k")).startswith("unknown command 'GET'")
         assert error_of(lambda: calcd.execute_command("ADD", 1)).startswith("wrong number of arguments")
         assert calcd.execute_command("ADD", 2, 3) == 5
-        connections = calcd.info("clients")["connected_clients"]
-        assert connections >= 1
 
 
 def what_redis_has_too(version: int) -> None:
@@ -75,6 +73,7 @@ def what_redis_has_too(version: int) -> None:
         assert calcd.echo("a\r\nb") == b"a\r\nb"
         assert calcd.info()["redis_version"] == "7.0.0"
         assert calcd.info("replication")["role"] == "master"
+        assert calcd.info("clients")["maxclients"] > 0
         assert {str(name) for name in calcd.config_get("save")} == {"save"}
         assert calcd.command_count() == len(calcd.command())
         assert "add" in {str(name) for name in calcd.command()}
@@ -195,7 +194,9 @@ def main() -> None:
     for version in VERSIONS:
         for case in CASES:
             case(version)
-    print(f"{len(CASES)} cases, each with redis-py {redis.__version__} in RESP {' and '.join(map(str, VERSIONS))}")
+    print(
+        f"{len(CASES)} cases, each with redis-py {redis.__version__} in RESP {' and '.join(map(str, VERSIONS))}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """RESP over a socket: requests to bytes, bytes to replies, and a conversation that is cut into pieces."""
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -95,11 +96,15 @@ def ask(connection: socket.socket, stream: bytes) -> bytes:
     return received.removesuffix(MARKED)
 
 
-def until_end(connection: socket.socket) -> bytes:
-    """All that is received until the other side closes."""
+def until_end(connection: socket.socket, *, may_be_reset: bool = False) -> bytes:
+    """All that is received until the other side closes. A reset is an error, because it loses replies."""
     received = b""
-    while chunk := connection.recv(1 << 16):
-        received += chunk
+    try:
+        while chunk := connection.recv(1 << 16):
+            received += chunk
+    except ConnectionResetError:
+        if not may_be_reset:
+            raise
     return received
 
 
@@ -129,10 +134,20 @@ def assert_goes_on(calcd: Calcd, stream: bytes, reply: bytes) -> None:
         assert until_end(connection) == b"+OK\r\n"
 
 
-def assert_closes(calcd: Calcd, stream: bytes, *replies: bytes) -> None:
-    """The stream has one of these replies, wherever it is cut. Then the connection is closed, and what
+def assert_closes(calcd: Calcd, stream: bytes, reply: bytes) -> None:
+    """The stream has this reply, wherever it is cut. Then the connection is closed in two halves, and what
     follows the stream is not served."""
     for pieces in cuts(stream):
         with calcd.connect() as connection:
             send_cut(connection, [*pieces[:-1], pieces[-1] + MARK])
-            assert until_end(connection) in replies, pieces
+            assert until_end(connection) == reply, pieces
+
+
+def assert_closes_at_once(calcd: Calcd, stream: bytes, *replies: bytes) -> None:
+    """The stream has one of these replies, or none, wherever it is cut, and nothing that follows is served."""
+    for pieces in cuts(stream):
+        with calcd.connect() as connection:
+            # Who is cut off in the middle may not get rid of the rest.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                send_cut(connection, [*pieces[:-1], pieces[-1] + MARK])
+            assert until_end(connection, may_be_reset=True) in (b"", *replies), pieces
