@@ -8,6 +8,8 @@ BINDIR = $(PREFIX)/bin
 LIBDIR = $(PREFIX)/lib
 DATADIR = $(PREFIX)/share
 PYTHON = /usr/bin/python3
+# The systemd that the files are for, where it is not that of this machine: 254 or newer gets what 252 warns of.
+SYSTEMD := $(shell systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
 
 PACKAGE = $(LIBDIR)/calcd
 # Where systemd, man and the shells look: in /usr and /usr/local alone, whatever PREFIX is.
@@ -15,10 +17,13 @@ USUAL = $(filter /usr /usr/local,$(PREFIX))
 FOUND_LIB = $(if $(USUAL),$(LIBDIR),/usr/local/lib)
 FOUND_DATA = $(if $(USUAL),$(DATADIR),/usr/local/share)
 UNITS = $(FOUND_LIB)/systemd/system
+DROP_INS = $(UNITS)/calcd.service.d
 SYSUSERS = $(FOUND_LIB)/sysusers.d
 TMPFILES = $(FOUND_LIB)/tmpfiles.d
-# What the sandbox of the service, which sees /usr, would not see.
-HIDDEN = $(filter-out /usr/%,$(BINDIR)/calcd $(PACKAGE))
+# What the sandbox of the service, which sees /usr, would not see; symbolic links in /usr can lead out of it.
+REAL = $(addprefix /,$(shell realpath -m --relative-to='$(DESTDIR)/' '$(DESTDIR)$(1)'))
+HIDDEN = $(filter-out /usr/%,$(foreach path,$(BINDIR)/calcd $(PACKAGE),\
+         $(if $(filter /usr/%,$(path)),$(call REAL,$(path)),$(path))))
 DOC = $(DATADIR)/doc/calcd
 DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/containers.md docs/faults.md \
        docs/performance.md docs/security.md \
@@ -80,21 +85,27 @@ docs:
 	    { dot -Tsvg $$source && echo "$$origin"; } >$$new && mv $$new $$drawing && echo $$drawing || exit; done
 
 # Before anything is written, or removed: which folders do not work, and why.
-export DESTDIR PREFIX BINDIR LIBDIR DATADIR SYSCONFDIR
+export DESTDIR PREFIX BINDIR LIBDIR DATADIR SYSCONFDIR SYSTEMD
 fitting:
 	@refuse() { echo "make: $$1: $$2" >&2; exit 1; }; \
 	case $$DESTDIR in *[!A-Za-z0-9._+@:,~=/-]*) \
 	    refuse "DESTDIR=$$DESTDIR" 'only letters, digits and ._+@:,~=/- work in it';; esac; \
+	check_letters() { case $$2 in *[!A-Za-z0-9._+@,=/-]*) \
+	    refuse "$$1" 'only letters, digits and ._+@,=/- work in it';; esac; }; \
 	for name in PREFIX BINDIR LIBDIR DATADIR SYSCONFDIR; do \
-	    eval "folder=\$$$$name"; \
-	    case $$folder in \
-	    *[!A-Za-z0-9._+@,=/-]*) refuse "$$name=$$folder" 'only letters, digits and ._+@,=/- work in it';; \
-	    /*) ;; *) refuse "$$name=$$folder" 'a path has to begin with /';; esac; \
+	    eval "folder=\$$$$name"; setting=$$name=$$folder; \
+	    check_letters "$$setting" "$$folder"; \
 	    case $$folder/ in \
-	    *//* | */./* | */../*) refuse "$$name=$$folder" 'it ends with /, or has //, . or .. in it';; \
-	    /home/* | /root/* | /run/* | /tmp/* | /var/tmp/* | /dev/* | /proc/* | /sys/*) \
-	        refuse "$$name=$$folder" 'the service does not see what is there (ProtectHome=, PrivateTmp=)';; esac; \
-	done
+	    [!/]* | /) refuse "$$setting" 'a path has to begin with /';; \
+	    *//* | */./* | */../*) refuse "$$setting" 'it ends with /, or has //, . or .. in it';; esac; \
+	    real=/$$(realpath -m --relative-to="$$DESTDIR/" "$$DESTDIR$$folder") || exit; \
+	    case $$real/ in /../*) refuse "$$setting" "a symbolic link in it leads out of DESTDIR=$$DESTDIR";; esac; \
+	    case $$folder in "$$real") ;; /usr/*) \
+	        folder=$$real; setting="$$setting, which is $$real"; check_letters "$$setting" "$$folder";; esac; \
+	    case $$folder/ in /home/* | /root/* | /run/* | /tmp/* | /var/tmp/* | /dev/* | /proc/* | /sys/*) \
+	        refuse "$$setting" 'the service does not see what is there (ProtectHome=, PrivateTmp=)';; esac; \
+	done; \
+	case $$SYSTEMD in *[!0-9]*) refuse "SYSTEMD=$$SYSTEMD" 'it has to be a number, such as 252';; esac
 
 install-programs: fitting
 	@$(PYTHON) -c 'import daemon, systemd' 2>/dev/null || { \
@@ -113,10 +124,12 @@ install-programs: fitting
 install-files: fitting
 	install -d $(DESTDIR)$(UNITS)
 	sed 's|/usr/bin/calcd|$(BINDIR)/calcd|' packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service
-	rm -f $(DESTDIR)$(UNITS)/calcd.service.d/prefix.conf
-	[ -z '$(HIDDEN)' ] || { install -d $(DESTDIR)$(UNITS)/calcd.service.d && printf '%s\n' \
+	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf $(DESTDIR)$(DROP_INS)/10-restart.conf
+	[ -z '$(HIDDEN)' ] || { install -d $(DESTDIR)$(DROP_INS) && printf '%s\n' \
 	    '# The programs are not below /usr, which is what the service sees.' '[Service]' 'BindReadOnlyPaths=$(HIDDEN)' \
-	    >$(DESTDIR)$(UNITS)/calcd.service.d/prefix.conf; }
+	    >$(DESTDIR)$(DROP_INS)/prefix.conf; }
+	[ '$(or $(SYSTEMD),0)' -lt 254 ] || \
+	    install -D -m 644 -t $(DESTDIR)$(DROP_INS) packaging/systemd/calcd.service.d/10-restart.conf
 	install -m 644 packaging/systemd/calcd.socket $(DESTDIR)$(UNITS)
 	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
 	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
@@ -155,7 +168,7 @@ uninstall: fitting
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd $(DESTDIR)$(DOC)
 	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
 	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket
-	rm -f $(DESTDIR)$(UNITS)/calcd.service.d/prefix.conf
+	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf $(DESTDIR)$(DROP_INS)/10-restart.conf
 	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
 	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$manual; done
 	for program in calcd calc-client; do \
@@ -167,7 +180,7 @@ uninstall: fitting
 	elif $(SAMPLE) | cmp -s - $(DESTDIR)$(CONF); then \
 	    rm $(DESTDIR)$(CONF); \
 	else echo 'kept, because it was changed: $(DESTDIR)$(CONF)'; fi
-	@for folder in $(PACKAGE) $(SYSCONFDIR)/calcd $(UNITS)/calcd.service.d $(UNITS) $(CATALOG) $(dir $(UNITS)) $(SYSUSERS) $(TMPFILES) \
+	@for folder in $(PACKAGE) $(SYSCONFDIR)/calcd $(DROP_INS) $(UNITS) $(CATALOG) $(dir $(UNITS)) $(SYSUSERS) $(TMPFILES) \
 	    $(dir $(DOC)) $(addprefix $(MAN)/man,1 5 7 8) $(BASH_COMPLETIONS) $(dir $(BASH_COMPLETIONS)) \
 	    $$(command -v zsh >/dev/null || echo $(ZSH_COMPLETIONS) $(dir $(ZSH_COMPLETIONS))) \
 	    $(if $(USUAL),,$(BINDIR) $(LIBDIR) $(DATADIR) $(PREFIX)); do \

@@ -12,7 +12,6 @@ import struct
 import time
 from collections.abc import Callable
 
-from calcd.protocol.resp.dialogue import Dialogue
 from fuzz import inputs, model
 from fuzz.counts import Counts
 from fuzz.model import Conversation
@@ -28,6 +27,7 @@ from calcd.log.log import Log
 from calcd.log.messages import Message
 from calcd.protocol import calculator
 from calcd.protocol.foreign import looks_like, shown
+from calcd.protocol.resp.dialogue import Dialogue
 from calcd.settings.limits import Limits
 from calcd.settings.values import LogConnections, LogLevel, LogTarget
 from calcd.supervisor import events

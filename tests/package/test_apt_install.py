@@ -9,6 +9,7 @@ import pytest
 from package.workshop import BARE, INSTALL, Package, machine_options
 from support.readme import blocks
 from system.machine import Machine
+from system.service import RESTART_SETTINGS, restart_settings
 from system.traces import BY_HAND, USERS, listing
 
 LISTING = listing("/exchange", "/var/lib/dpkg", "/var/lib/apt", "/var/cache")
@@ -30,6 +31,13 @@ def test_it_serves_as_soon_as_apt_has_installed_it(installed: Machine) -> None:
     assert enabled.split() == ["enabled", "enabled"]
     assert installed.show("calcd.socket", "ActiveState") == "active"
     assert installed.output("systemctl --failed --quiet; dpkg --verify calcd") == ""
+
+
+def test_its_units_are_for_the_systemd_of_the_release(suite: str, installed: Machine) -> None:
+    assert restart_settings(installed) == RESTART_SETTINGS[suite]
+    assert installed.run("systemd-analyze verify --man=no calcd.service calcd.socket").stderr == ""
+    older = "systemd (<< 254~)" if len(RESTART_SETTINGS[suite]) > 1 else ""
+    assert installed.output("dpkg-query --show --showformat='${Breaks}' calcd") == older
 
 
 def test_the_readmes_commands_work(installed: Machine) -> None:

@@ -20,6 +20,11 @@ MAIN_DIED = (
     r"calcd.service: Main process exited, code=killed, .*",
     r"calcd.service: Failed with result '(signal|watchdog)'.",
 )
+# When systemd starts calcd again, as `systemctl show` says it: 252 has no pauses that grow.
+RESTART_SETTINGS = {
+    "bookworm": ["RestartUSec=3s"],
+    "trixie": ["RestartUSec=500ms", "RestartSteps=5", "RestartMaxDelayUSec=5s"],
+}
 _DROP_IN = "/etc/calcd/calcd.conf.d/test.conf"
 _LOAD = f"python3 {SOURCE}/tests/support/load.py"
 
@@ -121,6 +126,12 @@ class Service:
     def connect(self, connections: int) -> dict[str, int]:
         """Makes a number of connections as fast as they go; returns what became of them."""
         return outcomes(self.machine.output(f"{_LOAD} --connections {connections} --clients 8"))
+
+
+def restart_settings(machine: Machine) -> list[str]:
+    """As in RESTART_SETTINGS."""
+    names = "RestartUSec,RestartSteps,RestartMaxDelayUSec"
+    return machine.output(f"systemctl show --property={names} calcd.service").splitlines()
 
 
 class Load:

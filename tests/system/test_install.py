@@ -27,6 +27,7 @@ REFUSED = {
     "PREFIX=/opt/calcd/": "it ends with /",
     "PREFIX=/opt/../home/calcd": "it ends with /, or has //, . or .. in it",
     "DESTDIR='/opt/a stage'": "only letters, digits and ._+@:,~=/- work in it",
+    "SYSTEMD=v254": "it has to be a number",
 }
 
 
@@ -95,6 +96,43 @@ def test_folders_that_do_not_work_are_refused_before_anything_is_written(machine
     assert machine.output(LISTING) == before
 
 
+def test_symbolic_links_to_where_the_service_would_see_nothing_are_refused_before_anything_is_written(
+    machine: Machine, tree: str
+) -> None:
+    machine.run("mkdir -p /tmp/stage/usr; ln -s /srv /tmp/stage/usr/local")
+    machine.run("ln -s /home/of-calcd /usr/hidden; ln -s '/srv/a calcd' /usr/spaced")
+    before = machine.output(LISTING)
+    for setting, refusal in {
+        "PREFIX=/usr/hidden": "PREFIX=/usr/hidden, which is /home/of-calcd: the service does not see",
+        "LIBDIR=/usr/hidden/lib": "LIBDIR=/usr/hidden/lib, which is /home/of-calcd/lib: the service does",
+        "PREFIX=/usr/spaced": "PREFIX=/usr/spaced, which is /srv/a calcd: only letters, digits and",
+        "DESTDIR=/tmp/stage": "PREFIX=/usr/local: a symbolic link in it leads out of DESTDIR=/tmp/stage",
+    }.items():
+        for goal in ("install", "uninstall"):
+            refused = machine.run(f"make -C {tree} {goal} {setting}", check=False)
+            assert refused.returncode != 0, setting
+            assert refusal in refused.stderr.splitlines()[-2]
+    assert machine.output(LISTING) == before
+    machine.run("rm -r /tmp/stage /usr/hidden /usr/spaced")
+
+
+@pytest.mark.parametrize(("link", "target"), [("/usr/link", "/srv/calcd"), ("/opt/link", "/home/of-calcd")])
+def test_a_prefix_behind_another_symbolic_link_works(
+    machine: Machine, tree: str, link: str, target: str
+) -> None:
+    machine.run(f"mkdir {target}; ln -s {target} {link}")
+    make = f"make --silent -C {tree} PREFIX={link}"
+    before = machine.output(f"{LISTING}; {USERS}").splitlines()
+    said = machine.output(f"{make} install").splitlines()
+    machine.run(said[-1].removeprefix("Next: "))
+    assert machine.output(f"{link}/bin/calc-client 2 + 3") == "5"
+    assert machine.run("systemd-analyze verify calcd.service calcd.socket").stderr == ""
+    machine.run(f"{make} uninstall")
+    after = machine.output(f"{LISTING}; {USERS}").splitlines()
+    assert {line.split()[-1] for line in set(after) ^ set(before)} <= {target}
+    machine.run(f"rm -rf {link} {target}")
+
+
 def test_uninstall_completes_whatever_is_missing_or_fails(machine: Machine, tree: str) -> None:
     make = f"make --silent -C {tree} PREFIX=/opt/calcd"
     before = machine.output(f"{LISTING}; {USERS}").splitlines()
@@ -127,6 +165,17 @@ def test_a_staged_install_touches_nothing_but_its_folder(machine: Machine, tree:
     assert machine.output(LISTING) == before
     assert machine.output("grep -r /tmp/stage /tmp/stage || :") == ""
     machine.run(f"make -C {tree} uninstall PREFIX=/usr DESTDIR=/tmp/stage")
+    assert machine.output("find /tmp/stage -not -type d") == ""
+
+
+def test_an_install_for_another_machine_is_for_the_systemd_that_is_named(machine: Machine, tree: str) -> None:
+    """Older ones warn of settings in the drop-in, and newer ones make use of them."""
+    drop_in = "/tmp/stage/usr/lib/systemd/system/calcd.service.d/10-restart.conf"
+    make = f"make --silent -C {tree} PREFIX=/usr DESTDIR=/tmp/stage"
+    for systemd, is_there in (("254", True), ("253", False), ("257", True)):
+        machine.run(f"{make} install SYSTEMD={systemd}")
+        assert (machine.run(f"ls {drop_in}", check=False).returncode == 0) == is_there
+    machine.run(f"{make} uninstall")
     assert machine.output("find /tmp/stage -not -type d") == ""
 
 

@@ -1,4 +1,4 @@
-"""journald stands still, is slow, and is restarted, while clients come and go."""
+"""journald stands still, is slow, is restarted and killed, while clients come and go."""
 
 import contextlib
 from collections.abc import Iterator
@@ -69,14 +69,33 @@ def test_a_journald_that_is_slow_gets_every_line(service: Service) -> None:
 def test_a_journald_that_is_restarted_gets_every_line(service: Service) -> None:
     service.start()
     load = service.load()
-    for restart in ("systemctl restart systemd-journald", f"kill -KILL $({JOURNALD})"):
-        service.machine.run(restart)
+    for _ in range(2):
+        service.machine.run("systemctl restart systemd-journald")
         service.machine.wait_for("journalctl --sync")
         service.wait_for_another_connection()
     outcomes = load.finish()
     assert set(outcomes) == {"ok"}
     wait_for(lambda: is_complete(service, outcomes["ok"]), "every line")
     assert not service.logged(messages.LOG_LOST)
+
+
+@pytest.mark.parametrize("target", ["journal", "syslog", "stderr"])
+def test_the_successor_of_a_journald_that_is_killed_gets_every_line_that_it_had_not_read(
+    service: Service, target: str
+) -> None:
+    """What it has read and not yet written dies with it, so it is killed while it has nothing in hand."""
+    service.configure(f"[calcd]\nLogTarget={target}\n")
+    service.start()
+    assert service.answer() == "5"
+    wait_for(lambda: count(service, "ended after") == 1, "the first connection in the journal")
+    with stopped_journald(service):
+        # More lines than the kernel keeps for journald.
+        assert service.connect(700) == {"ok": 700}
+        service.machine.run(f"kill -KILL $({JOURNALD})")
+        service.machine.wait_for("journalctl --sync")
+    for line in ("opened, handler", "ended after"):
+        wait_for(lambda line=line: count(service, line) == 701, f"701 lines {line!r}")  # type: ignore[misc]
+    assert count(service, "messages lost: ") == 0
 
 
 @pytest.mark.parametrize("target", ["journal", "syslog"])

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from system.machine import Machine
+from system.service import RESTART_SETTINGS, restart_settings
 
 HIGHEST_EXPOSURE = 0.2  # of 10; the best TCP daemons in Debian have 1.1
 
@@ -12,6 +13,18 @@ def test_systemd_has_nothing_to_say_about_the_units(installed: Machine) -> None:
     # That includes the manual pages that Documentation= names.
     verified = installed.run("systemd-analyze verify calcd.service calcd.socket")
     assert verified.stdout + verified.stderr == ""
+
+
+def test_pauses_between_attempts_to_start_grow_where_systemd_knows_how(installed: Machine) -> None:
+    assert restart_settings(installed) == RESTART_SETTINGS[installed.suite]
+
+
+def test_an_administrator_has_the_last_word_on_the_pauses(installed: Machine) -> None:
+    drop_in = "/etc/systemd/system/calcd.service.d/override.conf"  # the name that systemctl edit gives
+    installed.run(f"mkdir -p $(dirname {drop_in}); printf '[Service]\\nRestartSec=2s\\n' >{drop_in}")
+    installed.run("systemctl daemon-reload")
+    assert installed.show("calcd.service", "RestartUSec") == "2s"
+    installed.run(f"rm -r $(dirname {drop_in}); systemctl daemon-reload")
 
 
 def test_systemd_has_nothing_to_say_about_the_examples(installed: Machine) -> None:

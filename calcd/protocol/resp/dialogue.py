@@ -95,8 +95,9 @@ class Dialogue:
 
     @property
     def is_stranger(self) -> bool:
-        """Whether all that came is a few commands that nobody knows."""
-        return self._unknown >= _FEW and self._unknown >= self.commands
+        """Whether all that came is a few commands that nobody knows, and perhaps a QUIT, as of SMTP."""
+        known = self.commands - self._unknown - self._client.has_quit
+        return self._unknown >= _FEW and known <= 0
 
     def receive(self, data: bytes) -> None:
         """Takes bytes that have arrived, more than none."""
