@@ -6,7 +6,8 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.resp import array, new_dialogue, say
+from support.dialogue import new_dialogue, say
+from support.resp import array
 
 from calcd.protocol.resp import batches
 

@@ -1,7 +1,8 @@
 """RESP: what each command is answered, in Redis's words where clients look at them."""
 
 import pytest
-from support.resp import CLIENT_ID, INFO, array, new_dialogue, say
+from support.dialogue import CLIENT_ID, INFO, new_dialogue, say
+from support.resp import array
 
 from calcd.protocol.resp.commands import COMMANDS
 from calcd.protocol.resp.dialogue import (

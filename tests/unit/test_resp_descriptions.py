@@ -1,7 +1,7 @@
 """RESP: what COMMAND, COMMAND DOCS and HELP say of the commands, in the form that clients want."""
 
 import pytest
-from support.resp import new_dialogue, say
+from support.dialogue import new_dialogue, say
 from support.resp_value import Value, read_value
 
 from calcd.protocol.resp.commands import COMMANDS

@@ -1,7 +1,8 @@
 """RESP: what ends a dialogue, and how much of it is said at once."""
 
 import pytest
-from support.resp import array, new_dialogue, say
+from support.dialogue import new_dialogue, say
+from support.resp import array
 
 from calcd.protocol.resp.dialogue import ENDED_QUIT, ENDED_QUOTA, ENDED_STRANGER, Dialogue
 

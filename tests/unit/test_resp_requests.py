@@ -1,7 +1,8 @@
 """RESP, from bytes to commands: what Redis 7.0 and 8.0 answer to the same bytes, and calcd's limits."""
 
 import pytest
-from support.resp import array, new_dialogue, say
+from support.dialogue import new_dialogue, say
+from support.resp import array
 
 from calcd.protocol.resp.dialogue import ENDED_PROTOCOL_ERROR
 

@@ -1,7 +1,8 @@
 """RESP's transactions, which the pipelines of the usual clients are by default."""
 
 import pytest
-from support.resp import array, new_dialogue, say
+from support.dialogue import new_dialogue, say
+from support.resp import array
 
 from calcd.protocol.resp.dialogue import DIVISION_BY_ZERO, ENDED_QUIT, ENDED_QUOTA, OTHER
 
