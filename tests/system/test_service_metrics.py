@@ -1,11 +1,18 @@
 """calcd-metrics.socket: enabled while calcd serves, by the one command that the documents name."""
 
+import re
+
 import pytest
+from support.daemon import TREE
 from support.processes import wait_for
 from system.machine import CommandError
 from system.service import Service
 
-COMMAND = "systemctl enable calcd-metrics.socket; systemctl restart calcd.service calcd-metrics.socket"
+DOCUMENT = (TREE / "docs" / "monitoring.md").read_text()
+((COMMAND,), (UNDO,)) = (
+    re.findall(rf"(?<=[`\n])systemctl {verb} calcd-metrics[^`\n]*", DOCUMENT)
+    for verb in ("enable", "disable")
+)
 SCRAPE = (
     "python3 -c 'import urllib.request as r; "
     'print(r.urlopen("http://127.0.0.1:7079/metrics", timeout=60).read().decode())\''
@@ -36,6 +43,10 @@ def test_one_command_enables_it_while_calcd_serves_and_no_client_is_refused(serv
     assert set(load.finish()) == {"ok"}
     wait_for(lambda: metrics(service)["calcd_connections_opened_total"] > 0, "the clients' connections")
     assert service.machine.output("systemctl is-enabled calcd-metrics.socket") == "enabled"
+    service.machine.run(UNDO)
+    with pytest.raises(CommandError, match="Connection refused"):
+        service.machine.output(SCRAPE)
+    assert service.answer() == "5"
 
 
 def test_the_service_tells_the_same_in_its_sandbox(service: Service) -> None:
@@ -43,7 +54,7 @@ def test_the_service_tells_the_same_in_its_sandbox(service: Service) -> None:
     service.machine.run(COMMAND)
     assert service.answer() == "5"
     wait_for(lambda: metrics(service)["calcd_requests_total"] >= 1, "the request")
-    wait_for(lambda: metrics(service)['calcd_handlers{state="waiting"}'] == 8, "the handlers")
+    wait_for(lambda: metrics(service)['calcd_handlers{state="waiting"}'] >= 4, "the handlers")
     found = metrics(service)
     assert found["calcd_memory_bytes"] > 5_000_000
     assert found['calcd_cpu_seconds_total{mode="user"}'] > 0
