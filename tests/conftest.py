@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 # Their assertions explain themselves as those in the tests do.
-pytest.register_assert_rewrite("support", "fuzz", "soak")
+pytest.register_assert_rewrite("support", "fuzz", "soak", "process")
 
 from support.daemon import MODES, Calcd  # noqa: E402 - as rewritten
 

@@ -191,13 +191,16 @@ class Session(Deadlines):
 
     def _end(self, ending: int) -> int:
         """Does what comes before the close. Returns the ending that is reported."""
+        lingers = ending not in _CLOSED_AT_ONCE
         if self._protocol == report.RESP:
+            if ending == report.QUIT:  # bytes may follow: they are ignored, and must not cause a reset
+                lingers = True
             if self._dialogue.is_stranger or ending == report.STRANGER:
                 ending = report.STRANGER
                 self._pending = self._dialogue.first
             elif self._pending and ending in _REFUSALS:
                 self._send(self._dialogue.refusal(_REFUSALS[ending]))
-        if ending not in _CLOSED_AT_ONCE:
+        if lingers:
             self._linger()
         return ending
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _socket import AF_UNIX, SOCK_SEQPACKET, socket
+from _socket import AF_UNIX, SHUT_WR, SOCK_SEQPACKET, socket
 
 from calcd.handler.acceptor import Acceptor
 from calcd.handler.peers import host_and_name
@@ -62,6 +62,7 @@ def warm_up(title: Title, limits: Limits, sources: Sources, client_ids: ClientId
         client.connect(listening.getsockname())
         for request in (_CLASSIC, _RESP)[number % 2]:
             client.send(request)
+        client.shutdown(SHUT_WR)  # behind a QUIT, calcd waits for the client's half of the close
         handler._left = 1  # the code between two connections stays cold; a handler that needs it warms it up
         handler.run()
         host_and_name(-1, ("127.0.0.1", 7070))  # the warm-up's socket is a Unix socket, with other names

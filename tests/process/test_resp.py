@@ -285,7 +285,7 @@ def counters(calcd: Calcd) -> dict[str, int]:
     calcd.expected.append("since .*")
     calcd.signal(signal.SIGUSR1)
     line = calcd.wait_for_log("since .*", lines + 1)[-1][0]
-    return {name: int(number) for name, number in re.findall(r"([a-z ]+): (\d+)", line)}
+    return {name.strip(): int(number) for name, number in re.findall(r"([a-z ]+): (\d+)", line)}
 
 
 @pytest.mark.parametrize("request_", [b"ADD 2 3\r\n", encode_request(Operation.ADD, 2, 3)])
@@ -301,15 +301,15 @@ def test_the_counts_move_while_a_client_asks_on_and_on(folder: Path, request_: b
             received = 0
             while received < 100 * size:
                 received += len(connection.recv(65536))
-            return counters(calcd)[" requests answered"] > 0
+            return counters(calcd)["requests answered"] > 0
 
         wait_for(has_moved, "a count of requests of a connection that is open")
-        assert counters(calcd)[" requests answered"] <= answered
+        assert counters(calcd)["requests answered"] <= answered
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
         connection.close()
-        wait_for(lambda: counters(calcd)[" served"] == 1, "the end of the connection")
-        assert counters(calcd)[" requests answered"] == answered
+        wait_for(lambda: counters(calcd)["served"] == 1, "the end of the connection")
+        assert counters(calcd)["requests answered"] == answered
 
 
 def test_client_ids_are_unique_and_grow_over_a_reload(folder: Path) -> None:

@@ -16,15 +16,17 @@ from support.processes import DEADLINE
 class Terminal:
     """Runs in a with statement; what the program shows is kept in shown."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], columns: int = 0) -> None:
-        """columns 0 leaves the program to guess how wide the terminal is."""
+    def __init__(
+        self, command: list[str], environment: dict[str, str], columns: int = 0, kind: str = "dumb"
+    ) -> None:
+        """columns 0 leaves the program to guess how wide the terminal is. A dumb one gets no escape sequences
+        from readline, and no hints from redis-cli."""
         self.shown = ""
         self._status: int | None = None
         self._pid, self._fd = pty.fork()  # makes it the controlling terminal, so that Ctrl-C works
         if self._pid == 0:
             termios.tcsetwinsize(0, (0, columns))
-            # dumb: readline sends no escape sequences.
-            os.execve(command[0], command, {**environment, "TERM": "dumb"})
+            os.execve(command[0], command, {**environment, "TERM": kind})
 
     def press(self, keys: str) -> None:
         os.write(self._fd, keys.encode())

@@ -50,7 +50,9 @@ def _fields(row: Row, facts: Facts) -> Iterator[str]:
             for (label,), number in family.items():
                 yield f"{row.info.format(label)}:count={_in_info(number)}"
         case family:
-            yield f"{row.info}:" + ",".join(f"{label}={_in_info(n)}" for (label,), n in family.items())
+            # redis-py splits at each comma, and stumbles over a part without "=".
+            labelled = ((label.replace(",", ""), number) for (label,), number in family.items())
+            yield f"{row.info}:" + ",".join(f"{label}={_in_info(number)}" for label, number in labelled)
 
 
 def _in_info(value: str | Number) -> str:
