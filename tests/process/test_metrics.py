@@ -59,6 +59,7 @@ def test_a_scrape_is_no_connection(folder: Path, metrics: socket.socket) -> None
         (b"PING\r\n\r\n", 400),
         (b"GET /metrics HTTP/1.1\r\n" + b"a" * 5000, 431),
     ],
+    ids=("elsewhere", "POST", "RESP", "too large"),
 )
 def test_another_request_gets_the_status_that_fits(
     folder: Path, metrics: socket.socket, request_: bytes, status: int
@@ -125,8 +126,7 @@ def test_calcd_is_scraped_while_it_stops(folder: Path, metrics: socket.socket) -
 def test_no_scrape_is_lost_by_reloads_and_by_a_listener_that_dies(
     folder: Path, metrics: socket.socket
 ) -> None:
-    with Scraped(folder, metrics) as calcd, calcd.connect() as connection:
-        assert ask(connection, Operation.ADD, 2, 3) == 5
+    with Scraped(folder, metrics) as calcd:
         for limit in range(5, 10):
             calcd.config.write_text(f"[calcd]\nMaxConnections={limit}\n")
             assert calcd.reload().returncode == 0
@@ -135,7 +135,6 @@ def test_no_scrape_is_lost_by_reloads_and_by_a_listener_that_dies(
         calcd.expected += [r"the listener \d+ died.*"]
         os.kill(calcd.listener.pid, signal.SIGKILL)
         wait_for(lambda: calcd.metrics()["calcd_listeners_lost_total"] == 1, "a listener that was replaced")
-        assert calcd.metrics()["calcd_connections"] == 1
 
 
 def test_who_waits_while_calcd_is_restarted_is_answered_by_the_next(
