@@ -189,8 +189,8 @@ class Listener:
                 children.append(pid)
             else:
                 self._leaving.drain()
-        self._reports.take_ends(children)
         self._scrapes.reap()
+        self._reports.take_ends(children)
 
     def _obey(self, packet: bytes) -> None:
         """Carries out a command of the supervisor."""
