@@ -4,7 +4,7 @@
 TEST_PACKAGES='python3-daemon python3-systemd python3-seccomp python3-pytest python3-pytest-xdist python3-hypothesis
 	git gcc libc6-dev make procps iproute2 strace man-db mandoc bash-completion zsh
 	libjemalloc2 libmimalloc-dev libtcmalloc-minimal4 libfaketime
-	redis-tools python3-redis netcat-openbsd'
+	redis-tools python3-redis libredis-perl netcat-openbsd inetutils-telnet socat curl'
 
 die() {
 	echo "$0: $*" >&2

@@ -1,6 +1,6 @@
-"""redis-benchmark measures calcd, and has nothing to complain about. How much it measures is of no interest here.
+"""redis-benchmark measures calcd, and has nothing to complain about. What it measures is of no interest here.
 
-tests/system/test_clients_of_both_debians.py runs these tests with those of Debian 12 and 13."""
+tests/system/test_debians_redis_benchmark.py runs these tests with those of both Debians."""
 
 import re
 import subprocess

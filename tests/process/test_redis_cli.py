@@ -1,6 +1,6 @@
 """redis-cli as a client of calcd: one command, a prompt, a stream of commands, and what else it can do.
 
-tests/system/test_redis_of_both_debians.py runs these tests with those of Debian 12 and 13."""
+tests/system/test_debians_redis_cli.py runs these tests with those of both Debians."""
 
 import os
 import re
@@ -127,11 +127,16 @@ def test_a_command_is_repeated_and_takes_its_last_word_from_stdin(cli: list[str]
     assert run(cli, calcd, "-x", "ECHO", stdin=b"\x01 \r\nx").stdout == "\x01 \r\nx\n"
 
 
-@pytest.mark.parametrize("word", ["--scan", "--bigkeys"])
-def test_what_is_about_a_database_fails_with_a_message(cli: list[str], calcd: Calcd, word: str) -> None:
-    result = run(cli, calcd, word)
-    assert result.returncode == 1
-    assert "unknown command" in result.stdout + result.stderr
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [("--scan", 1), ("--bigkeys", 1), ("--rdb /dev/null", 1), ("MONITOR", 0), ("SUBSCRIBE channel", 0)],
+)
+def test_what_is_about_a_database_ends_with_a_message(
+    cli: list[str], calcd: Calcd, words: str, status: int
+) -> None:
+    result = run(cli, calcd, *words.split())
+    assert result.returncode == status
+    assert "ERR unknown command" in result.stdout + result.stderr
 
 
 # Commands from standard input -------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""Libraries of other people's as clients of calcd: redis-py from Debian and from PyPI, and Perl's Redis.
+"""Libraries of other people's as clients of calcd: Debian's redis-py, and Perl's Redis.
 
-tests/system/test_clients_of_both_debians.py runs these tests with what Debian 12 and 13 have."""
+tests/system/test_debians_redis_libraries.py runs these tests with those of both Debians and of PyPI."""
 
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from support.daemon import TREE, Calcd
 from support.processes import DEADLINE
 
 PROGRAMS = TREE / "tests" / "support"
-DEBIAN, PYPI = "/usr/bin/python3", str(TREE / "build" / "venv" / "bin" / "python")
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +19,10 @@ def calcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calcd]:
         yield calcd
 
 
-@pytest.fixture(params=[DEBIAN, PYPI], ids=["of Debian", "of PyPI"])
-def python(request: pytest.FixtureRequest) -> list[str]:
-    return [request.param]
+@pytest.fixture
+def python() -> list[str]:
+    """The command of a Python that has redis-py."""
+    return ["/usr/bin/python3"]
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""How calcd reads RESP: what it takes for a command, what for a mistake, and when it closes. Each input is sent
-whole, cut at every byte, and byte by byte."""
+"""How calcd reads RESP: what it takes for a command, what for a mistake, and when it closes. Each input is
+sent whole, cut at every byte, and byte by byte."""
 
 import socket
 from collections.abc import Iterator

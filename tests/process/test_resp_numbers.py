@@ -63,10 +63,12 @@ def test_only_digits_and_a_minus_are_a_number(calcd: Calcd, operand: bytes) -> N
     assert_error(calcd, array("DIV", operand, 0), "NOTINT")
 
 
-@pytest.mark.parametrize("operand", ["\u0661", "\xa01", "1\x85", "\uff11"])
+@pytest.mark.parametrize("operand", ["\u0661", "\uff11", "\xa01", "1\x85"])
 def test_digits_and_blanks_of_other_scripts_are_no_number(calcd: Calcd, operand: str) -> None:
-    for encoding in ("utf-8", "latin-1") if operand.isascii() or ord(max(operand)) < 256 else ("utf-8",):
-        assert_error(calcd, array("ADD", operand.encode(encoding), 1), "NOTINT")
+    """Python's int() takes them."""
+    assert int(operand) == 1
+    assert_error(calcd, array("ADD", operand, 1), "NOTINT")
+    assert_error(calcd, array("ADD", operand.encode("latin-1", "replace"), 1), "NOTINT")
 
 
 @pytest.mark.parametrize(
@@ -96,8 +98,10 @@ def test_what_has_no_result_has_an_error_and_the_connection_goes_on(
 def test_a_wrong_operand_in_a_transaction_is_told_at_its_execution(calcd: Calcd) -> None:
     commands = b"MULTI\r\nADD 1 x\r\nDIV 1 0\r\nADD 2 3\r\nEXEC\r\n"
     with calcd.connect() as connection:
-        *before, (not_a_number, by_zero, five) = decode(ask(connection, commands))  # type: ignore[misc]
+        *before, results = decode(ask(connection, commands))
     assert before == [b"OK", *[b"QUEUED"] * 3]
+    assert isinstance(results, list)
+    not_a_number, by_zero, five = results
     assert not_a_number.text.startswith("NOTINT ")
     assert by_zero.text.startswith("DIVBYZERO ")
     assert five == 5

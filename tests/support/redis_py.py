@@ -1,5 +1,5 @@
-"""Talks to calcd with the redis-py that this Python has: redis_py.py HOST PORT. Ends with a traceback at the first
-case that goes wrong. RESP3 is left out where redis-py is older than 5, and has none."""
+"""Talks to calcd with the redis-py that this Python has: redis_py.py HOST PORT. Ends with a traceback at the
+first case that goes wrong. RESP3 is left out where redis-py is older than 5, and has none."""
 
 import asyncio
 import concurrent.futures
@@ -17,14 +17,14 @@ VERSIONS = (2, 3) if int(redis.__version__.split(".")[0]) >= 5 else (2,)
 BEYOND = 2**63
 
 
-def client(version: int, **options: Any) -> Any:
-    """Any: the types of its methods differ from release to release."""
+# The types of redis-py differ from release to release.
+def client(version: int, **options: Any) -> Any:  # noqa: ANN401
     # Told in any case: the default is RESP2 before redis-py 8, RESP3 from then on.
     protocol = {"protocol": version} if 3 in VERSIONS else {}
     return redis.Redis(HOST, PORT, **protocol, **options)
 
 
-def asynchronous(version: int, **options: Any) -> Any:
+def asynchronous(version: int, **options: Any) -> Any:  # noqa: ANN401
     protocol = {"protocol": version} if 3 in VERSIONS else {}
     return redis.asyncio.Redis(host=HOST, port=PORT, **protocol, **options)
 
@@ -194,9 +194,8 @@ def main() -> None:
     for version in VERSIONS:
         for case in CASES:
             case(version)
-    print(
-        f"{len(CASES)} cases, each with redis-py {redis.__version__} in RESP {' and '.join(map(str, VERSIONS))}"
-    )
+    versions = " and ".join(map(str, VERSIONS))
+    print(f"{len(CASES)} cases, each with redis-py {redis.__version__} in RESP {versions}")
 
 
 if __name__ == "__main__":

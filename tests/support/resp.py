@@ -144,7 +144,7 @@ def assert_closes(calcd: Calcd, stream: bytes, reply: bytes) -> None:
 
 
 def assert_closes_at_once(calcd: Calcd, stream: bytes, *replies: bytes) -> None:
-    """The stream has one of these replies, or none, wherever it is cut, and nothing that follows is served."""
+    """The stream has one of these replies or none, wherever it is cut, and what follows is not served."""
     for pieces in cuts(stream):
         with calcd.connect() as connection:
             # Who is cut off in the middle may not get rid of the rest.

@@ -168,7 +168,7 @@ class Machine:
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        _require_host()
+        require_host()
         remove_leftovers()
         root = base_root(self.suite, self._root)
         with self._cleanup:
@@ -302,7 +302,7 @@ def _users_of(pid: int) -> str:
     return os.readlink(f"/proc/{pid}/ns/user")
 
 
-def _require_host() -> None:
+def require_host() -> None:
     if os.geteuid() != 0:
         raise MachineError("the system tests boot machines, which only root may: run ./check as root")
     for tool, package in (
