@@ -4,7 +4,6 @@ system call, in the daemon as it runs."""
 import contextlib
 import shutil
 import socket
-import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
