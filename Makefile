@@ -25,7 +25,7 @@ REAL = $(addprefix /,$(shell realpath -m --relative-to='$(DESTDIR)/' '$(DESTDIR)
 HIDDEN = $(filter-out /usr/%,$(foreach path,$(BINDIR)/calcd $(PACKAGE),\
          $(if $(filter /usr/%,$(path)),$(call REAL,$(path)),$(path))))
 DOC = $(DATADIR)/doc/calcd
-DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/containers.md docs/faults.md \
+DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/containers.md docs/faults.md docs/monitoring.md \
        docs/performance.md docs/security.md \
        $(wildcard docs/*.svg docs/benchmarks/*)
 EXAMPLES = $(wildcard packaging/examples/*/*)
@@ -130,7 +130,7 @@ install-files: fitting
 	    >$(DESTDIR)$(DROP_INS)/prefix.conf; }
 	[ '$(or $(SYSTEMD),0)' -lt 254 ] || \
 	    install -D -m 644 -t $(DESTDIR)$(DROP_INS) packaging/systemd/calcd.service.d/10-restart.conf
-	install -m 644 packaging/systemd/calcd.socket $(DESTDIR)$(UNITS)
+	install -m 644 packaging/systemd/calcd.socket packaging/systemd/calcd-metrics.socket $(DESTDIR)$(UNITS)
 	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
 	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
 	for file in $(DOCS); do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file || exit; done
@@ -159,7 +159,7 @@ install: install-programs install-files
 # Whatever is missing or fails, the rest is removed. A configuration that was changed is kept; the user is removed
 # if it is the one that calcd.sysusers made.
 uninstall: fitting
-	@! $(LIVE) || for unit in calcd.service calcd.socket; do \
+	@! $(LIVE) || for unit in calcd.service calcd.socket calcd-metrics.socket; do \
 	    [ ! -e $(UNITS)/$$unit ] || systemctl --quiet disable --now $$unit || echo "not stopped: $$unit" >&2; done
 	@! $(HERE) || ! getent passwd calcd | grep -q ':Network calculator:' || userdel calcd || \
 	    echo 'kept, for the reason above: the user calcd' >&2
@@ -167,7 +167,8 @@ uninstall: fitting
 	@! $(HERE) || rm -rf --one-file-system /run/calcd /run/calcd-root || :
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd $(DESTDIR)$(DOC)
 	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
-	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket
+	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket \
+	    $(DESTDIR)$(UNITS)/calcd-metrics.socket
 	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf $(DESTDIR)$(DROP_INS)/10-restart.conf
 	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
 	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$manual; done

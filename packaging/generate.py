@@ -2,9 +2,9 @@
 
 usage: generate.py FOLDER
 
-Settings come from calcd.settings.table, options from the parsers of both programs, messages from
-calcd.log.messages. A row there that lacks a text which is needed here ends this program with a
-message that names it.
+Settings come from calcd.settings.table, options from the parsers of both programs, commands from
+calcd.protocol.resp.commands, messages from calcd.log.messages. A row there that lacks a text which is
+needed here ends this program with a message that names it.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from calcd.client import main as client
 from calcd.launch import options
 from calcd.log import messages
 from calcd.log.messages import Message
+from calcd.protocol.resp.command import Argument, Command
+from calcd.protocol.resp.commands import COMMANDS
 from calcd.settings import values
 from calcd.settings.setting import Setting
 from calcd.settings.table import ROWS
@@ -152,6 +154,9 @@ def manual_parts() -> dict[str, str]:
         ),
         "METRICS": "\n".join(metric_item(row) for row in table.ROWS if row.metric),
         "EXAMPLE": literal((SOURCES / "man/example.c").read_text()),
+        "RESP_EXAMPLE_C": literal((SOURCES / "man/example_resp.c").read_text()),
+        "RESP_EXAMPLE_PYTHON": literal((SOURCES / "man/example_resp.py").read_text()),
+        "COMMANDS": "\n".join(map(command_item, typed_commands())),
     }
 
 
@@ -181,6 +186,28 @@ def info_section(name: str) -> str:
 def metric_item(row: table.Row) -> str:
     labels = "{" + ",".join(row.labels) + "}" if row.labels else ""
     return f".It {row.metric}{labels}\n{prose(row.help)}"
+
+
+def typed_commands() -> Iterator[Command]:
+    """All that can be typed: a command that has subcommands may be none by itself."""
+    for command in COMMANDS.values():
+        if command.arity != -2 or not command.subcommands:
+            yield command
+        yield from command.subcommands.values()
+
+
+def command_item(command: Command) -> str:
+    name = command.name.upper().replace("|", " ")
+    return f".It {' '.join([f'Cm {name}', *map(argument, command.arguments)])}\n{prose(command.summary)}"
+
+
+def argument(given: Argument) -> str:
+    words = " ".join(map(argument, given.arguments)) or f"Ar {given.name}"
+    if given.keyword:
+        words = f"Cm {given.keyword} {words}"
+    if given.is_multiple:
+        words += f" Oo {words} ... Oc"
+    return f"Oo {words} Oc" if given.is_optional else words
 
 
 def kind(setting: Setting[Any]) -> str:

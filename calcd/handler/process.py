@@ -213,7 +213,7 @@ class Handler:
             status = EXIT_NO_MEMORY
         finally:
             if status == EX_SOFTWARE:
-                _print_traceback(sys.exc_info()[1])
+                print_traceback(sys.exc_info()[1])
             if not self._is_warm_up:
                 _exit(status)
 
@@ -274,7 +274,7 @@ class Handler:
             raise error
 
 
-def _print_traceback(error: BaseException | None) -> None:
+def print_traceback(error: BaseException | None) -> None:
     """Prints a traceback as Python does, but without source lines: a handler may not open the files."""
     lines = ["Traceback (most recent call last):"]
     at = error.__traceback__ if error else None

@@ -115,7 +115,7 @@ def _start(given: Options, settings: Settings) -> None:
             keep_open = [
                 *(pidfile, control_socket, launch, to_log),
                 *signals.ends,
-                *(each.socket for each in listening),
+                *(each.socket for each in (*listening, *listening.metrics)),
             ]
             privileges.drop(identity)
             with (
@@ -148,7 +148,7 @@ def _start(given: Options, settings: Settings) -> None:
         else:
             daemonize.launch(serve)
             at_the_end.pop_all()  # the daemon removes the files, so the launcher must not
-            for each in listening:
+            for each in (*listening, *listening.metrics):
                 each.socket.close()
             if control_socket:
                 control_socket.socket.close()

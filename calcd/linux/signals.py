@@ -83,6 +83,11 @@ def ignore(numbers: Iterable[int]) -> None:
         _signal.signal(number, _signal.SIG_IGN)
 
 
+def end_at(number: int) -> None:
+    """Has the signal end the process."""
+    _signal.signal(number, _signal.SIG_DFL)
+
+
 def ignore_stray() -> None:
     """Ignores the signals that end a process by default, and that mean nothing to calcd: signal(7).
 

@@ -20,6 +20,7 @@ import os
 from calcd.handler.acceptor import Acceptor
 from calcd.handler.client_ids import ClientIds
 from calcd.handler.process import Handler
+from calcd.handler.scrape import Scrape
 from calcd.handler.warm_up import warm_up
 from calcd.linux import signals
 from calcd.linux.cpu_wait import CpuWait
@@ -32,6 +33,7 @@ from calcd.listener.leaving import Leaving
 from calcd.listener.outbox import Outbox
 from calcd.listener.pool import Pool
 from calcd.listener.reached_limits import ReachedLimits
+from calcd.listener.scrapes import Scrapes
 from calcd.listener.staffing import Staffing
 from calcd.listener.supervisor_link import Link
 from calcd.listener.troubles import Troubles
@@ -55,6 +57,7 @@ class Listener:
         self,
         *,
         sockets: Sequence[socket],
+        metrics: Sequence[socket],
         protocols: Sequence[str],
         supervisor: socket,
         reports: tuple[int, int],
@@ -70,10 +73,10 @@ class Listener:
         title: Title,
         handlers_filter: Filter,
     ) -> None:
-        """sockets are the listening ones, protocols what each speaks (calcd.handler.acceptor). supervisor is
-        the listener's end of the pair. reports are the reading and the writing end of the handlers' pipe.
-        signals is a signalfd for SIGNALS. calcd.listener.leaving describes has_successor and drain_time,
-        calcd.listener.outbox sums_up and tells_progress."""
+        """sockets are the listening ones for clients, protocols what each speaks (calcd.handler.acceptor).
+        metrics are those for scrapes. supervisor is the listener's end of the pair. reports are the reading
+        and the writing end of the handlers' pipe. signals is a signalfd for SIGNALS. calcd.listener.leaving
+        describes has_successor and drain_time, calcd.listener.outbox sums_up and tells_progress."""
         reports_to_read, reports_to_write = reports
         admission_requests = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._signals = signals
@@ -95,6 +98,7 @@ class Listener:
             signals,
             self._loop.fileno(),
             *(cpu_wait.files if cpu_wait else ()),
+            *(listening.fileno() for listening in metrics),
         ]
         client_ids = ClientIds()
         warm_up(title, limits, sources, client_ids)
@@ -109,6 +113,18 @@ class Listener:
             published=published,
             client_ids=client_ids,
             own_filter=handlers_filter,
+        )
+        self._scrapes = Scrapes(
+            sockets=metrics,
+            scrape=Scrape(published, handlers_filter, title),
+            loop=self._loop,
+            troubles=troubles,
+            inherited=lambda: (
+                *not_for_handlers,
+                *acceptor.files(),
+                admission_requests,
+                reports_to_write,
+            ),
         )
         self._reports = HandlerReports(
             reports=reports_to_read,
@@ -148,6 +164,7 @@ class Listener:
     def run(self) -> None:
         """Serves until the supervisor tells it to leave, or has died, and every handler has ended."""
         self._staffing.open()
+        self._scrapes.open()
         self._loop.watch(self._signals, self._take_signals)
         self._reports.open()
         self._link.open()  # takes the counts of other listeners' connections, before there is a handler
@@ -157,6 +174,7 @@ class Listener:
             self._staffing.provide()
             self._link.flush()
             if self._leaving.is_over() and not len(self._outbox):
+                self._scrapes.close()
                 return
             self._loop.turn()
 
@@ -171,6 +189,7 @@ class Listener:
                 children.append(pid)
             else:
                 self._leaving.drain()
+        self._scrapes.reap()
         self._reports.take_ends(children)
 
     def _obey(self, packet: bytes) -> None:
@@ -180,6 +199,7 @@ class Listener:
             self._outbox.tell(packets.alive(*self._pool.states()))
             self._staffing.help_out()
         elif command == packets.RETIRE:
+            self._scrapes.leave()
             self._leaving.retire(has_successor=bool(packet[1]))
         elif command == packets.DRAIN:
             self._leaving.drain()
@@ -188,4 +208,5 @@ class Listener:
             self._admission.count(self._sources.of(host), difference)
 
     def _supervisor_died(self) -> None:
+        self._scrapes.leave()  # nobody publishes any more
         self._leaving.drain_alone()

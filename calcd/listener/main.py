@@ -21,9 +21,9 @@ def main() -> int:
     """Runs a listener until it has left, and returns its exit status.
 
     The last argument has the words that calcd.supervisor.held.listener_process writes: name=value, separated
-    by spaces; a list has commas. supervisor, reading_end and writing_end (of the reports' pipe), sockets and
-    page (calcd.linux.shared_page) are file descriptors. protocols are those of each socket, joined by a plus
-    sign. exempt is a list of networks. The other words are limits and arguments of Listener.
+    by spaces; a list has commas. supervisor, reading_end and writing_end (of the reports' pipe), sockets,
+    metrics and page (calcd.linux.shared_page) are file descriptors. protocols are those of each socket,
+    joined by a plus sign. exempt is a list of networks. The other words are limits and arguments of Listener.
     """
     huge_pages.move_program_text()
     given = dict(word.split("=") for word in sys.argv[-1].split())
@@ -31,9 +31,12 @@ def main() -> int:
     reports = int(given["reading_end"]), int(given["writing_end"])
     published = Published(int(given["page"]) if "page" in given else None)
     sockets = [socket(fileno=int(fd)) for fd in given["sockets"].split(",")]
+    metrics = [socket(fileno=int(fd)) for fd in given.get("metrics", "").split(",") if fd]
     limits = Limits(given)
     sources = Sources(given["exempt"].split(",") if given["exempt"] else ())
-    _close_all_but({supervisor.fileno(), *reports, *(listening.fileno() for listening in sockets)})
+    _close_all_but(
+        {supervisor.fileno(), *reports, *(listening.fileno() for listening in (*sockets, *metrics))}
+    )
     title = Title()
     own_filter, handlers_filter, missing, call = filters.build(title, limits, sources)
     if missing and (missing <= packets.NO_KERNEL_SUPPORT or "hears_of_calls" in given):
@@ -48,6 +51,7 @@ def main() -> int:
     restrict(limits)
     listener = Listener(
         sockets=sockets,
+        metrics=metrics,
         # A supervisor from before an upgrade names none: its own protocol is the classic one.
         protocols=given.get("protocols", ",".join(["classic"] * len(sockets))).split(","),
         supervisor=supervisor,

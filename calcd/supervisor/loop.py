@@ -177,7 +177,7 @@ class Supervisor:
         self._log.set_level(settings.log_level)
         self._connections.wanted = settings.log_connections
         self._publication.put_in_force(settings.max_connections, self._succession.sockets)
-        self._publication.publish_soon()
+        self._publication.publish()
         if self._started:
             started, self._started = self._started, None
             self._log.write(messages.STARTED, version=calcd.__version__, listen=self._succession.sockets)

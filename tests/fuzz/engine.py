@@ -13,9 +13,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["calcd"], enable_loader_override=False):
-    from fuzz import targets
+    from fuzz import resp_target, targets
 
-from fuzz import inputs
+from fuzz import inputs, resp_inputs
 from fuzz.counts import Counts
 
 # How many inputs may be slow ones.
@@ -28,10 +28,14 @@ def main() -> None:
     host, _, port = server.rpartition(":")
     target = {
         "decoder": lambda: targets.decoder(counts),
+        "dialogue": lambda: resp_target.dialogue(counts),
         "session": lambda: targets.session(counts),
         "reports": lambda: targets.reports(counts),
         "daemon": lambda: targets.daemon(counts, (host, int(port))),
     }[name]()
+
+    changes = dict.fromkeys(("session", "daemon"), inputs.change_stream)
+    changes["dialogue"] = resp_inputs.change_stream
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         dice = random.Random(seed)
@@ -40,8 +44,8 @@ def main() -> None:
         elif name == "decoder":
             data = inputs.change_stream(data, dice)
         else:
-            data = inputs.change(data, dice)
-        if name in ("session", "daemon") and dice.random() >= _SLOW:
+            data = inputs.change(data, dice, changes[name])
+        if name in ("dialogue", "session", "daemon") and dice.random() >= _SLOW:
             data = inputs.hurry(data)
         return data[:max_size]
 

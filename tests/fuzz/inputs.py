@@ -8,6 +8,7 @@ the rest  the stream
 
 import random
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 GONE = 1  # closes before it reads
@@ -17,6 +18,8 @@ LIMITED = 8  # MaxRequests=3
 REPEATED = 16  # sends its stream again and again, up to 72 KB: more than one read takes
 SILENT = 32  # stays when it has said everything, until a deadline is over
 SLOW = REPEATED | SILENT
+
+ChangeStream = Callable[[bytes, random.Random], bytes]
 
 _MAX_CUTS = 32
 _MOST = 72_000
@@ -102,7 +105,7 @@ def hurry(data: bytes) -> bytes:
     return bytes((data[0] & ~SLOW,)) + data[1:] if data else data
 
 
-def change(data: bytes, dice: random.Random) -> bytes:
+def change(data: bytes, dice: random.Random, change_stream: ChangeStream = change_stream) -> bytes:
     """An input with another stream, other cuts, or another behaviour."""
     flags, cuts, body = decode(data)
     match dice.randrange(4):

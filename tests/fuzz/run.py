@@ -24,7 +24,13 @@ from support.daemon import TREE, Calcd
 FOLDER = Path(__file__).parent
 CORPUS = FOLDER / "corpus"
 # The daemon is sent the streams that the session is.
-TARGETS = {"decoder": "decoder", "session": "session", "reports": "reports", "daemon": "session"}
+TARGETS = {
+    "decoder": "decoder",
+    "dialogue": "dialogue",
+    "session": "session",
+    "reports": "reports",
+    "daemon": "session",
+}
 VENV = TREE / "build/venv"
 LONGEST = 1200  # bytes of an input
 
@@ -32,7 +38,7 @@ LONGEST = 1200  # bytes of an input
 EXPECTED = [
     r"connection \d+ from \S+ ended after [\d.]+ s: (truncated frame|division by zero|unknown operation"
     r"|connection lost); .*",
-    r"connection \d+ from \S+ closed after [\d.]+ s: it does not speak calcd's protocol, .*",
+    r"connection \d+ from \S+ closed after [\d.]+ s: it does not speak calcd's protocols, .*",
     r"since .*",
 ]
 COUNTERS = (
@@ -83,7 +89,7 @@ def run(target: str, limit: str, found: Path, server: str = ":0", tree: Path = T
 def run_daemon(limit: str, found: Path, folder: Path) -> Result:
     """As run(), on a calcd in the folder, whose log, counters and processes have to be right at the end."""
     calcd = Calcd(folder)
-    calcd.config.write_text("[calcd]\nLogConnections=errors\n")
+    calcd.config.write_text("[calcd]\nLogConnections=errors\nProtocols=classic\n")
     calcd.expected += EXPECTED
     with calcd:
         result = run("daemon", limit, found, "{}:{}".format(*calcd.address))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fuzz import targets
+from fuzz import resp_target, targets
 from fuzz.counts import Counts
 from fuzz.run import CORPUS, EXPECTED, check_counters
 from fuzz.targets import Target
@@ -21,6 +21,7 @@ def files(folder: str) -> list[Path]:
     ("make", "file"),
     [
         *((targets.decoder, file) for file in files("decoder")),
+        *((resp_target.dialogue, file) for file in files("dialogue")),
         *((targets.session, file) for file in files("session")),
         *((targets.reports, file) for file in files("reports")),
     ],
@@ -34,7 +35,7 @@ def test_the_running_daemon_answers_every_stream_of_the_corpus(tmp_path: Path) -
     folder = tmp_path / "calcd"
     folder.mkdir()
     calcd = Calcd(folder)
-    calcd.config.write_text("[calcd]\nLogConnections=errors\n")
+    calcd.config.write_text("[calcd]\nLogConnections=errors\nProtocols=classic\n")
     calcd.expected += EXPECTED
     with calcd:
         counts = Counts.in_memory()

@@ -35,7 +35,9 @@ def test_it_serves_as_soon_as_apt_has_installed_it(installed: Machine) -> None:
 
 def test_its_units_are_for_the_systemd_of_the_release(suite: str, installed: Machine) -> None:
     assert restart_settings(installed) == RESTART_SETTINGS[suite]
-    assert installed.run("systemd-analyze verify --man=no calcd.service calcd.socket").stderr == ""
+    units = "calcd.service calcd.socket calcd-metrics.socket"
+    verified = installed.run(f"systemd-analyze verify --man=no {units}")
+    assert verified.stderr == ""
     older = "systemd (<< 254~)" if len(RESTART_SETTINGS[suite]) > 1 else ""
     assert installed.output("dpkg-query --show --showformat='${Breaks}' calcd") == older
 

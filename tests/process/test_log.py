@@ -39,6 +39,8 @@ def test_a_connection_is_a_line_when_it_opens_and_one_when_it_ends(
     tmp_path: Path, sent: bytes, ending: str
 ) -> None:
     with Calcd(tmp_path) as calcd, calcd.connect() as connection:
+        protocol = "classic" if sent else "none"
+        ending = f"{ending}, protocol: {protocol}, error replies: none"
         calcd.expected.append(f"connection 1 .*: {ending}")
         peer = "{}:{}".format(*connection.getsockname())
         connection.sendall(sent)

@@ -49,6 +49,52 @@ def test_it_serves_on_the_sockets_it_is_passed_and_on_no_other(tmp_path: Path, f
             assert serves[1] == f"127.0.0.1:{tcp.getsockname()[1]}, unix:{path}"
 
 
+def _speaks_resp(connection: socket.socket) -> bool:
+    connection.settimeout(30)
+    connection.sendall(b"ADD 20 22\r\n")
+    return connection.recv(16) == b":42\r\n"
+
+
+@pytest.mark.parametrize("protocols", ["classic", "resp", "classic resp"])
+def test_the_name_of_a_socket_says_what_is_spoken_there(folder: Path, protocols: str) -> None:
+    """Whatever Protocols= says."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as both,
+        socket.create_server(("127.0.0.1", 0)) as classic,
+        socket.create_server(("127.0.0.1", 0)) as resp,
+    ):
+        calcd = Activated(folder, both, classic, resp, names="calcd:classic:resp")
+        calcd.config.write_text(f"[calcd]\nProtocols={protocols}\n")
+        calcd.expected.append(
+            r"connection \d+ from \S+ closed after .* it does not speak calcd's protocols, .*"
+        )
+        with calcd:
+            for passed in (both, classic):
+                with socket.create_connection(passed.getsockname()) as connection:
+                    assert _answers(connection)
+            for passed in (both, resp):
+                with socket.create_connection(passed.getsockname()) as connection:
+                    assert _speaks_resp(connection)
+            with socket.create_connection(classic.getsockname()) as connection:
+                connection.sendall(b"ADD 20 22\r\n")
+                assert connection.recv(16) == b""
+            with socket.create_connection(resp.getsockname()) as connection:
+                connection.sendall(encode_request(ADD, 20, 22))
+                assert connection.recv(16) == b""
+            calcd.wait_for_log(r"connection \d+ from \S+ closed after .*", 2)
+
+
+@pytest.mark.parametrize("protocols", ["classic", "resp"])
+def test_where_a_socket_has_no_name_the_configuration_says_what_is_spoken(
+    folder: Path, protocols: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        calcd = Activated(folder, passed, names="unknown")
+        calcd.config.write_text(f"[calcd]\nProtocols={protocols}\n")
+        with calcd, socket.create_connection(passed.getsockname()) as connection:
+            assert (_answers if protocols == "classic" else _speaks_resp)(connection)
+
+
 def test_sockets_without_a_name_are_served_too(folder: Path) -> None:
     """systemd calls one "unknown" that a unit does not name; other tools do not set the variable."""
     with socket.create_server(("127.0.0.1", 0)) as passed:
@@ -149,8 +195,8 @@ def _refusal(calcd: Calcd) -> str:
 def test_a_socket_of_an_unknown_name_is_refused(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as passed:
         assert _refusal(Activated(folder, passed, names="clasic")) == (
-            "calcd: the socket unit passes a socket named 'clasic': calcd knows calcd, classic and resp; "
-            "set FileDescriptorName=calcd in the unit"
+            "calcd: the socket unit passes a socket named 'clasic': calcd knows calcd, classic, resp and "
+            "metrics; set FileDescriptorName=calcd in the unit"
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import COMMAND, TREE, Calcd, ask
+from support.daemon import COMMAND, REPORT_LOST, TREE, Calcd, ask
 from support.processes import DEADLINE, wait_for
 
 import calcd as package
@@ -51,7 +51,7 @@ def test_status_tells_of_connections_and_requests(tmp_path: Path) -> None:
         assert found["Stats"]["total_commands_processed"] == 2
         assert found["Stats"]["total_net_input_bytes"] == 36
         assert found["Stats"]["total_net_output_bytes"] == 8
-        assert found["Calcd"]["connections_ended"]["good"] == 1
+        assert found["Calcd"]["connections_ended"]["quit"] == 1
         assert sum(found["Calcd"]["connections_ended"].values()) == 1
 
 
@@ -96,7 +96,7 @@ def test_metrics_count_how_connections_end(tmp_path: Path) -> None:
         found = metrics(calcd)
         assert found['calcd_connections_ended_total{ending="division by zero"}'] == 1
         assert found['calcd_connections_ended_total{ending="handler died"}'] == 1
-        assert found['calcd_connections_ended_total{ending="good"}'] == 0
+        assert found['calcd_connections_ended_total{ending="quit"}'] == 0
         assert found["calcd_connections_opened_total"] == 2
 
 
@@ -184,3 +184,25 @@ def test_json_takes_status() -> None:
     result = subprocess.run([*COMMAND, "--json"], cwd=TREE, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (64, "")
     assert result.stderr == "calcd: --json says how --status prints, and takes it; see calcd --help\n"
+
+
+@pytest.mark.usefixtures("every_mode")
+def test_info_tells_a_client_the_same(tmp_path: Path) -> None:
+    def info() -> str:
+        with calcd.connect() as connection, connection.makefile("rb") as replies:
+            connection.sendall(b"INFO\r\nQUIT\r\n")
+            size = int(replies.readline().removeprefix(b"$"))
+            text = replies.read(size).decode()
+            assert replies.read() == b"\r\n+OK\r\n"
+            return text
+
+    with Calcd(tmp_path) as calcd:
+        assert "\r\ntotal_commands_processed:0\r\n" in info()  # from the first moment
+        wait_for(lambda: "\r\ntotal_commands_processed:0\r\n" not in info(), "what has changed")
+        names = re.findall(r"(?m)^(?:# )?\w+", info())
+        assert names == re.findall(r"(?m)^(?:# )?\w+", run(calcd, "--status").stdout)
+        assert calcd.reload().returncode == 0
+        assert f"\r\nprocess_id:{calcd.supervisor.pid}\r\n" in info()
+        calcd.expected += [r"the listener \d+ died.*", REPORT_LOST]
+        os.kill(calcd.listener.pid, signal.SIGKILL)
+        wait_for(lambda: "\r\nlisteners_lost:1\r\n" in info(), "a listener that was replaced")

@@ -34,6 +34,7 @@ PACKAGES = (
     *("python3-daemon", "python3-systemd", "python3-seccomp"),
     *("python3-pytest", "python3-hypothesis", "gcc", "libc6-dev", "make", "procps", "iproute2"),
     *("man-db", "manpages", "manpages-dev", "mandoc", "bash-completion", "zsh"),
+    *("redis-tools", "netcat-openbsd"),
 )
 
 

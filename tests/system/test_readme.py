@@ -31,6 +31,10 @@ def test_its_other_commands_work_and_its_python_does(machine: Machine, tree: str
     said = {command: machine.output(tree + command) for command in commands}
     assert len(said) > 10
     assert said["calc-client add 2 3"] == "5"
+    assert said["redis-cli -p 7070 ADD 2 3"] == "5"
+    assert said["redis-cli -p 7070 MUL 99999999999 99999999999"] == "9999999999800000000001"
+    (to_nc,) = (command for command in commands if command.endswith(" | nc 127.0.0.1 7070"))
+    assert said[to_nc].split("\n") == [":-1", "-DIVBYZERO division by zero", "+OK"]
     assert said["calc-client 7 x 6"] == "42"
     assert said["printf '%s\\n' '1 + 1' 'mul 3, 4' | calc-client"] == "2\n12"
     (program,) = blocks("python")

@@ -3,6 +3,8 @@
 from support.processes import wait_for
 from system.service import FAILED_START, MAIN_DIED, SUPERVISOR, Service
 
+from calcd.log import messages
+
 UNIX = "unix:/run/calcd/calcd.sock"
 OWNERS = "stat -c '%n %U:%G %a' /run/calcd /run/calcd/calcd.sock"
 
@@ -53,6 +55,20 @@ def test_both_lines_for_every_address_go_together_and_the_second_is_for_ipv6_alo
     assert service.machine.output("calc-client --server [::1]:7070 add 2 3") == "5"
     refused = service.machine.run("calc-client --server 127.0.0.1:7070 add 2 3", check=False)
     assert "Connection refused" in refused.stderr
+
+
+def test_the_name_of_the_socket_says_which_protocols_are_spoken(service: Service) -> None:
+    ask = "redis-cli -p 7070 ADD 2 3; calc-client mul 6 7"
+    service.machine.run("systemctl start calcd.socket")
+    assert service.machine.output(ask) == "5\n42"
+    service.use_example("calcd.socket.d/resp-alone.conf")
+    service.machine.run("systemctl restart calcd.socket")
+    asked = service.machine.run(ask, check=False)
+    assert asked.stdout == "5\n"
+    assert asked.returncode != 0
+    wait_for(lambda: service.logged(messages.STRANGER), "a line about a stranger")
+    (line,) = service.logged(messages.STRANGER)
+    assert "a classic request, which is not spoken here" in line["MESSAGE"]
 
 
 def test_an_address_that_comes_later_is_listened_at_from_the_start(service: Service) -> None:

@@ -13,7 +13,9 @@ from calcd.client.errors import ClientError
 from calcd.launch import options
 from calcd.log import messages
 from calcd.log.messages import Message
+from calcd.protocol import resp
 from calcd.protocol.classic import Operation
+from calcd.protocol.resp.commands import COMMANDS
 from calcd.settings.table import ROWS
 from calcd.supervisor import failure
 from calcd.supervisor.counts import connections
@@ -116,12 +118,31 @@ def test_every_error_of_the_client_has_a_status() -> None:
 
 
 def test_it_tells_of_every_operation(generated: Path) -> None:
-    numbers = re.findall(r"(?m)^\.It (\d+)$", section(read(generated, "calcd-protocol.7"), "DESCRIPTION"))
+    about = section(read(generated, "calcd-protocol.7"), "CLASSIC PROTOCOL")
+    numbers = re.findall(r"(?m)^\.It (\d+)$", about)
     assert numbers == [str(int(operation)) for operation in sorted(Operation)]
     synopsis = section(read(generated, "calc-client.1"), "SYNOPSIS")
     assert f".Cm {' | '.join(expression.NAMES)}\n" in synopsis
     for name in expression.NAMES:
         assert f"\n{name} " in f"\n{prompt._HELP}"
+
+
+def test_it_tells_of_every_command(generated: Path) -> None:
+    about = section(read(generated, "calcd-protocol.7"), "RESP")
+    told = re.sub(r" (Ar|Cm|Oo|Oc)\b", "", "\n".join(re.findall(r"(?m)^\.It Cm (.*)$", about)))
+    assert {line.split()[0] for line in told.splitlines()} == {name.decode().upper() for name in COMMANDS}
+    for command in COMMANDS.values():
+        for subcommand in command.subcommands.values():
+            assert subcommand.name.upper().replace("|", " ") in told
+            assert subcommand.summary in flowing(about)
+
+
+def test_it_tells_of_every_word_that_an_error_begins_with(generated: Path) -> None:
+    told = re.findall(r"(?m)^\.It Li ([A-Z]+)$", section(read(generated, "calcd-protocol.7"), "RESP"))
+    sources = [module.read_text() for module in Path(resp.__file__).parent.glob("*.py")]
+    raised = {word for source in sources for word in re.findall(r'Error\(\s*f?"([A-Z]+) ', source)}
+    assert {"DIVBYZERO", "NOTINT", "ERR"} <= raised
+    assert set(told) == raised
 
 
 def test_it_names_the_fields_of_a_connections_line(generated: Path) -> None:

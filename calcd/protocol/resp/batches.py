@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from operator import add
+from _operator import add
 from struct import error as StructError  # noqa: N812 - it is a class
 from struct import pack
 

@@ -23,7 +23,7 @@ DIVISION_BY_ZERO, NOT_AN_INTEGER, TOO_BIG, OTHER = range(4)
 _KINDS = {word: kind for kind, word in enumerate(ERROR_KINDS)}
 
 # What only other protocols say. A browser can be made to send the first two to calcd ("cross protocol
-# scripting"), and what follows them could be commands. The last line is the third one of a PROXY header in
+# scripting"), and what follows them could be commands. The last one is the third line of a PROXY header in
 # binary form.
 _STRANGERS = {b"post", b"host:", b"proxy", b"\0"}
 _FEW = 3
@@ -109,8 +109,10 @@ class Dialogue:
         self._general_until = 0
 
     def replies(self) -> bytes:
-        """The replies to the next whole commands: some 256 KiB at most, and one reply more. Call it until it
-        returns b"", then receive() more."""
+        """The replies to the next whole commands: some 256 KiB at most, and one reply more.
+
+        Call it until it returns b"", then receive() more.
+        """
         if self.ending:
             return b""
         requests = self._requests
@@ -118,11 +120,8 @@ class Dialogue:
         transaction = self._client.transaction
         if requests.at == len(data) and not (requests.whole or transaction.running):
             return b""
-        if (
-            len(data) <= batches.MAX_ONE
-            and requests.is_fresh
-            and not (requests.at or transaction.is_open or transaction.running)
-        ):
+        is_between = requests.is_fresh and not (requests.at or transaction.is_open or transaction.running)
+        if is_between and len(data) <= batches.MAX_ONE:
             if reply := batches.answer_one(bytes(data)):
                 requests.at = len(data)
                 self._count(1)
@@ -135,7 +134,7 @@ class Dialogue:
             while room > 0 and not self.ending and (reply := self._next()):
                 said.append(reply)
                 room -= len(reply)
-            if self.ending == ENDED_QUOTA and requests.next() is not None:  # who has asked more is told
+            if self.ending == ENDED_QUOTA and requests.has_more:  # who has asked more is told
                 said.append(self._error("ERR MaxRequests= is reached: calcd closes the connection"))
         except ProtocolError as error:
             said.append(self._error(f"ERR Protocol error: {error}"))
@@ -145,7 +144,7 @@ class Dialogue:
             self.ending = ENDED_STRANGER
             said = []
         if self.ending not in (0, ENDED_PROTOCOL_ERROR):
-            self.ignores_rest = requests.at < len(requests.data)
+            self.ignores_rest = requests.has_more
             requests.forget()
         return b"".join(said)
 

@@ -16,10 +16,11 @@ MAX_ARGUMENTS = 1024
 MAX_COMMAND = 1024 * 1024  # bytes of all arguments
 SHOWN = 12  # bytes of a command that the log can show
 _MAX_HEADER = 11  # a sign and ten digits
-# Bytes that are looked at for several arrays at once.
+# Bytes that are looked at for several arrays at once, and the headers that these usually have. More of them
+# would be memory that every fork pays for.
 _TOGETHER = 1024
-_COUNTS = {b"*%d" % count: count for count in range(1, 100)}
-_LENGTHS = {length: b"$%d" % length for length in range(_TOGETHER)}
+_COUNTS = {b"*%d" % count: count for count in range(1, 66)}
+_LENGTHS = {length: b"$%d" % length for length in range(129)}
 _ASTERISK, _DOLLAR, _LF, _ZERO = b"*$\n0"
 
 
@@ -63,6 +64,11 @@ class Requests:
         return self._beginning if self._left else bytes(self.data[self.at : self.at + SHOWN])
 
     @property
+    def has_more(self) -> bool:
+        """Whether more has come than what next() has returned, be it whole or not."""
+        return bool(self.whole) or self.at < len(self.data)
+
+    @property
     def is_between(self) -> bool:
         """Whether nothing has been looked at of what comes next."""
         return not (self._left or self._scanned or self.whole)
@@ -71,7 +77,7 @@ class Requests:
         if self._left and len(self._beginning) < SHOWN:
             self._beginning += data[: SHOWN - len(self._beginning)]
         rest = len(self.data) - self.at
-        self.is_fresh = not (rest or self._left)
+        self.is_fresh = not (rest or self._left or self.whole)
         if not rest:
             self.data = data
         elif rest <= len(data):

@@ -1,58 +1,55 @@
-"""A line to words, with quotes as redis-cli has them."""
+"""A line to words, with quotes as redis-cli has them.
+
+A line has up to 64 KiB. Byte by byte, it would take 15 ms; so bytes are looked for, and taken in slices.
+"""
 
 from calcd.protocol.resp.errors import ProtocolError
 
 _BLANKS = b" \t\n\v\f\r"  # what bytes.split() splits at
-_ESCAPES = {ord("n"): 10, ord("r"): 13, ord("t"): 9, ord("b"): 8, ord("a"): 7}
-_BACKSLASH, _QUOTE, _APOSTROPHE, _X = b"\\\"'x"
-_HEX = b"0123456789abcdefABCDEF"
+_ESCAPED = dict(zip(b"nrtba", b"\n\r\t\b\a", strict=True))
+_BOTH_QUOTES = bytes.maketrans(b"'", b'"')
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+_APOSTROPHE, _X = b"'x"
 
 
 def words_of(line: bytes) -> list[bytes]:
-    """The words of a line. Raises ProtocolError if a quote has no other, or has more behind it."""
-    if b'"' not in line and b"'" not in line:
-        return line.split()
+    """The words of a line. Raises ProtocolError if a quote has no other, or a word goes on behind it."""
+    quotes = line.translate(_BOTH_QUOTES)
     words: list[bytes] = []
     at = 0
-    while True:
-        while line[at : at + 1] and line[at] in _BLANKS:
-            at += 1
-        if at == len(line):
-            return words
-        word = bytearray()
-        while at < len(line) and line[at] not in _BLANKS:
-            if line[at] in (_QUOTE, _APOSTROPHE):
-                at = _take_quoted(line, at, word)
-                if at < len(line) and line[at] not in _BLANKS:
-                    raise ProtocolError("unbalanced quotes in request")
-            else:
-                word.append(line[at])
-                at += 1
-        words.append(bytes(word))
+    while (quote := quotes.find(b'"', at)) >= 0:
+        words += line[at:quote].split()
+        begins_within = quote > at and line[quote - 1] not in _BLANKS
+        before = words.pop() if begins_within else b""
+        text, at = _quoted(line, quote)
+        if at < len(line) and line[at] not in _BLANKS:
+            raise ProtocolError("unbalanced quotes in request")
+        words.append(before + text)
+    return words + line[at:].split()
 
 
-def _take_quoted(line: bytes, at: int, word: bytearray) -> int:
-    """Adds what is between the quote at a position and the next one to the word. Returns where it goes on."""
-    quote = line[at]
-    at += 1
-    while at < len(line):
-        byte = line[at]
-        at += 1
-        if byte == quote:
-            return at
-        if byte == _BACKSLASH and at < len(line):
-            escaped = line[at]
-            if quote == _APOSTROPHE:
-                if escaped == _APOSTROPHE:
-                    byte = escaped
-                    at += 1
-            else:
-                digits = line[at + 1 : at + 3]
-                if escaped == _X and len(digits) == 2 and all(digit in _HEX for digit in digits):
-                    byte = int(digits, 16)
-                    at += 3
-                else:
-                    byte = _ESCAPES.get(escaped, escaped)
-                    at += 1
-        word.append(byte)
+def _quoted(line: bytes, begin: int) -> tuple[bytearray, int]:
+    """The text between the quote at a position and the next one like it, and the position behind that."""
+    quote = line[begin : begin + 1]
+    text = bytearray()
+    at = begin + 1
+    end = line.find(quote, at)
+    while end >= 0:
+        backslash = line.find(b"\\", at, end)
+        if backslash < 0:
+            text += line[at:end]
+            return text, end + 1
+        text += line[at:backslash]
+        escaped = line[backslash + 1]
+        at = backslash + 2
+        if quote == b"'" and escaped != _APOSTROPHE:
+            text += b"\\"
+            at -= 1
+        elif escaped == _X and line[at] in _HEX and line[at + 1] in _HEX:
+            text.append(int(line[at : at + 2], 16))
+            at += 2
+        else:
+            text.append(_ESCAPED.get(escaped, escaped))
+        if end < at:  # that quote was escaped
+            end = line.find(quote, at)
     raise ProtocolError("unbalanced quotes in request")

@@ -46,12 +46,14 @@ class ListenerProcess:
         self._socket.setblocking(False)
         self._reports, reports_for_handlers = report.open_pipe()
         listening = [each.socket.fileno() for each in sockets]
+        metrics = [each.socket.fileno() for each in sockets.metrics]
         words: dict[str, object] = {
             "supervisor": theirs.fileno(),
             "reading_end": self._reports,
             "writing_end": reports_for_handlers,
             "sockets": ",".join(map(str, listening)),
             "protocols": ",".join("+".join(each.protocols or settings.protocols) for each in sockets),
+            "metrics": ",".join(map(str, metrics)),
             "page": page,
             "spare_handlers": settings.spare_handlers,
             "has_successor": int(sockets.are_passed),
@@ -62,7 +64,7 @@ class ListenerProcess:
             "exempt": ",".join(map(str, settings.exempt_sources)),
             **{name: getattr(settings, name) for name in Limits.NAMES},
         }
-        passed = [*listening, page, theirs.fileno(), self._reports, reports_for_handlers]
+        passed = [*listening, *metrics, page, theirs.fileno(), self._reports, reports_for_handlers]
         try:
             self.pid = _spawn(" ".join(f"{name}={value}" for name, value in words.items()), passed)
         except OSError:

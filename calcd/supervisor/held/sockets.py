@@ -22,13 +22,23 @@ from calcd.supervisor.held.listening import Listening
 # FileDescriptorName= in the socket unit names the protocols of a socket. systemd-socket-activate(1) gives no
 # name, which libsystemd calls "unknown": Protocols= holds then.
 _PROTOCOLS = {"calcd": values.PROTOCOLS, "classic": ("classic",), "resp": ("resp",), "unknown": None}
+# The name of a socket for scrapes (calcd.listener.scrapes).
+_METRICS = "metrics"
 
 
 class Sockets:
     """All listening sockets. An object never changes: a reload makes a new one."""
 
-    def __init__(self, passed: Iterable[Listening] = (), own: dict[Address, Listening] | None = None) -> None:
+    def __init__(
+        self,
+        passed: Iterable[Listening] = (),
+        own: dict[Address, Listening] | None = None,
+        metrics: Iterable[Listening] = (),
+    ) -> None:
+        """metrics are those for scrapes, which systemd has passed: they are not among the others, for
+        clients."""
         self._passed = tuple(passed)
+        self.metrics = tuple(metrics)
         self.are_passed = bool(self._passed)
         self._own = own or {}
 
@@ -58,7 +68,7 @@ class Sockets:
                 if kept := self._own.get(address):
                     kept.socket.listen(settings.backlog)  # the second call changes only the backlog
                 own[address] = kept or binding.open_socket(address, settings)
-            result = Sockets(own=own)
+            result = Sockets(own=own, metrics=self.metrics)
             result.admit(settings)  # last, when all sockets are open
             on_failure.pop_all()
         return result
@@ -74,6 +84,8 @@ class Sockets:
 
     def close(self) -> None:
         self.close_all_but(Sockets())
+        for listening in self.metrics:
+            listening.close()
 
 
 def take_passed() -> Sockets:
@@ -83,7 +95,7 @@ def take_passed() -> Sockets:
 
     Raises Failure for a socket that calcd cannot serve.
     """
-    passed = []
+    passed, metrics = [], []
     try:
         names = daemon.listen_fds_with_names(unset_environment=True)
     except OSError as error:
@@ -93,11 +105,11 @@ def take_passed() -> Sockets:
             "pass them, or unset it",
         ) from error
     for fd, name in names.items():
-        if name not in _PROTOCOLS:
+        if name not in _PROTOCOLS and name != _METRICS:
             raise Failure(
                 ExitStatus.CONFIG,
-                f"the socket unit passes a socket named {name!r}: calcd knows calcd, classic and resp; set "
-                "FileDescriptorName=calcd in the unit",
+                f"the socket unit passes a socket named {name!r}: calcd knows calcd, classic, resp and "
+                "metrics; set FileDescriptorName=calcd in the unit",
             )
         if not stat.S_ISSOCK(os.fstat(fd).st_mode) or not _is_listening_stream(fd):
             raise Failure(
@@ -107,8 +119,11 @@ def take_passed() -> Sockets:
             )
         listening = socket.socket(fileno=fd)
         os.set_inheritable(fd, False)
-        passed.append(Listening(listening, is_own=False, protocols=_PROTOCOLS[name]))
-    return Sockets(passed=passed)
+        if name == _METRICS:
+            metrics.append(Listening(listening, is_own=False))
+        else:
+            passed.append(Listening(listening, is_own=False, protocols=_PROTOCOLS[name]))
+    return Sockets(passed=passed, metrics=metrics)
 
 
 def _is_listening_stream(fd: int) -> bool:
