@@ -2,10 +2,12 @@
 tests/process/test_recovery.py, where it dies and the next one starts."""
 
 import ctypes
+import json
 import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from support.daemon import REPORT_LOST, TREE, Calcd, ask, receive
 from support.processes import Process, wait_for
 from support.strace import injected
 
+from calcd.handler import report
 from calcd.listener import packets
 from calcd.protocol.classic import Operation, encode_request
 
@@ -65,6 +68,42 @@ def test_one_that_is_stopped_is_replaced_and_nobody_is_disconnected(folder: Path
         clients.wait_for_answers()
         assert calcd.listener.pid != listener.pid
         assert len(calcd.wait_for_log(HANGS)) == len(calcd.wait_for_log(DIED)) == 1
+
+
+def test_clients_of_one_that_died_are_counted_while_they_go_on(folder: Path) -> None:
+    """Their handlers report to the supervisor now. In a pipe that it does not empty, they wait for room."""
+    with Calcd(folder) as calcd, calcd.connect() as connection:
+        calcd.expected += [DIED, REPORT_LOST]
+        assert ask(connection, Operation.ADD, 1, 1) == 2
+        calcd.wait_for_log("connection 1 .* opened, .*")
+        kill_listener(calcd)
+        fill_the_pipe_of_reports(connection, calcd)
+        asked = 1
+
+        def are_counted() -> bool:
+            nonlocal asked
+            for _ in range(100):
+                assert ask(connection, Operation.ADD, 20, 22) == 42
+            asked += 100
+            command = calcd.command("--status", "--json")
+            answer = subprocess.run(command, cwd=TREE, check=True, capture_output=True)
+            counted = json.loads(answer.stdout)["Stats"]["total_commands_processed"]
+            return 1 < int(counted) <= asked
+
+        wait_for(are_counted, "its requests to be counted")
+
+
+def fill_the_pipe_of_reports(connection: socket.socket, calcd: Calcd) -> None:
+    ((handler, pipe),) = [
+        (handler, fd)
+        for handler in calcd.handlers
+        for fd, file in handler.files().items()
+        if handler.title.endswith(f":{connection.getsockname()[1]}")
+        if fd > 2 and file.startswith("pipe:") and handler.may_write(fd)
+    ]
+    with open(f"/proc/{handler.pid}/fd/{pipe}", "wb", buffering=0) as reports:
+        os.set_blocking(reports.fileno(), False)
+        reports.write(b"." * report.CAPACITY)
 
 
 def test_what_one_had_told_is_known_though_it_died_before_it_read_a_command(folder: Path) -> None:
