@@ -52,6 +52,7 @@ BREAKS_BOTH = 4  # the listener's as well
 ALIVE_EVENT = Struct("<BII")  # handlers that wait, handlers that serve
 DIED_EVENT = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
 LOST_EVENT = Struct("<Bii")  # handler, wait(2) status
+_MOST = 2**64 - 1  # what a field Q holds
 # Protocol and ending, of calcd.handler.report; then connections, requests answered, bytes received, bytes
 # sent, and error replies by kind.
 SERVED_EVENT = Struct("<BBB4Q4Q")
@@ -94,7 +95,8 @@ def unconfined(missing: int, call: str = "") -> bytes:
 
 
 def served(protocol: int, ending: int, sums: Iterable[int]) -> bytes:
-    return SERVED_EVENT.pack(SERVED, protocol, ending, *sums)
+    """A sum may be anything, because a hijacked handler may report anything."""
+    return SERVED_EVENT.pack(SERVED, protocol, ending, *[min(each, _MOST) for each in sums])
 
 
 def trouble(error: int, times: int, call: str) -> bytes:
