@@ -93,7 +93,7 @@ class Connection(Calculations, Descriptions):
         assert self.queue is not None
         if not self.is_spoilt:
             self.queue.append((name, arguments))
-            self.queued_bytes += len(b"".join(words))
+            self.queued_bytes += len(b" ".join(words)) + 1
             if len(self.queue) > 10_000 or self.queued_bytes > 1 << 20:
                 self.is_spoilt = True
                 give("ERR a transaction has at most 10000 commands and 1048576 bytes")
