@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from calcd.linux.seccomp import Filter
     from calcd.settings.limits import Limits
 
-# Seconds between two SIGALRMs after a connection's lifetime. calcd.handler.session, 4, says why one is not
+# Seconds between two SIGALRMs after a connection's lifetime. calcd.handler.deadlines, 4, says why one is not
 # enough.
 _REMINDER_INTERVAL = 0.1
 # Seconds without accepting if the system lacks what accept(2) needs: trying again at once would spin.
