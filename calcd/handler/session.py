@@ -218,10 +218,10 @@ class Session(Deadlines):
             self._send(replies)
             self._commands = dialogue.commands
         self._owes_replies = False
-        if dialogue.ending:
-            return _RESP_ENDINGS[dialogue.ending]
         had_begun = bool(self._pending)
         self._pending = dialogue.pending
+        if dialogue.ending:
+            return _RESP_ENDINGS[dialogue.ending]
         if self._pending:
             return self._await_rest(is_new=not had_begun or self._commands > before)
         return 0

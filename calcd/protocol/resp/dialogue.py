@@ -81,10 +81,9 @@ class Dialogue:
         self.first = b""  # the first bytes that the client has sent
         self._count(0)
 
-    @staticmethod
-    def refusal(reason: str) -> bytes:
+    def refusal(self, reason: str) -> bytes:
         """The reply to a command that is not answered, because calcd closes the connection."""
-        return replies.error(f"ERR {reason}")
+        return self._error(f"ERR {reason}")
 
     @property
     def pending(self) -> bytes:
