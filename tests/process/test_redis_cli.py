@@ -53,7 +53,7 @@ def run(
 
 
 def prompt(cli: list[str], calcd: Calcd, *arguments: str, kind: str = "dumb") -> Terminal:
-    # The width of the line decides whether it is redrawn.
+    """Each key has to wait for the prompt: where redis-cli begins to read, it drops what was typed before."""
     return Terminal([*cli, *at(calcd), *arguments], ENVIRONMENT, columns=100, kind=kind)
 
 
@@ -180,6 +180,7 @@ def test_the_prompt_answers(cli: list[str], calcd: Calcd) -> None:
         terminal.expect(f"{host}:{port}(TX)> ")
         terminal.press("add 1 1\r")
         terminal.expect("QUEUED")
+        terminal.expect(f"{host}:{port}(TX)> ")
         terminal.press("exec\r")
         terminal.expect("1) (integer) 2")
         terminal.expect(f"{host}:{port}> ")
@@ -194,6 +195,7 @@ def test_the_prompt_hints_at_operands(cli: list[str], calcd: Calcd) -> None:
         terminal.expect(" [number ...]")
         terminal.press("2 3\r")
         terminal.expect("(integer) 5")
+        terminal.expect("> ")
         terminal.press("\x04")
         assert terminal.wait() == 0
 
