@@ -159,7 +159,7 @@ install: install-programs install-files
 # Whatever is missing or fails, the rest is removed. A configuration that was changed is kept; the user is removed
 # if it is the one that calcd.sysusers made.
 uninstall: fitting
-	@! $(LIVE) || for unit in calcd.service calcd.socket calcd-metrics.socket; do \
+	@! $(LIVE) || for unit in calcd-metrics.socket calcd.service calcd.socket; do \
 	    [ ! -e $(UNITS)/$$unit ] || systemctl --quiet disable --now $$unit || echo "not stopped: $$unit" >&2; done
 	@! $(HERE) || ! getent passwd calcd | grep -q ':Network calculator:' || userdel calcd || \
 	    echo 'kept, for the reason above: the user calcd' >&2

@@ -23,7 +23,7 @@ from calcd.linux.socket_view import SocketView
 from calcd.protocol import calculator
 from calcd.protocol.calculator import answer, answer_one
 from calcd.protocol.resp import dialogue
-from calcd.protocol.resp.dialogue import ENDED_QUIT, Dialogue
+from calcd.protocol.resp.dialogue import Dialogue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,8 +193,8 @@ class Session(Deadlines):
         """Does what comes before the close. Returns the ending that is reported."""
         lingers = ending not in _CLOSED_AT_ONCE
         if self._protocol == report.RESP:
-            if ending == report.QUIT:  # bytes may follow: they are ignored, and must not cause a reset
-                lingers = True
+            # Behind a QUIT, bytes may follow: they are ignored, and must not cause a reset.
+            lingers |= ending == report.QUIT
             if self._dialogue.is_stranger or ending == report.STRANGER:
                 ending = report.STRANGER
                 self._pending = self._dialogue.first
@@ -219,8 +219,6 @@ class Session(Deadlines):
             self._commands = dialogue.commands
         self._owes_replies = False
         if dialogue.ending:
-            if dialogue.ending == ENDED_QUIT and dialogue.ignores_rest:
-                self._linger()  # as behind a classic quit
             return _RESP_ENDINGS[dialogue.ending]
         had_begun = bool(self._pending)
         self._pending = dialogue.pending

@@ -4,7 +4,6 @@ system call, in the daemon as it runs."""
 import contextlib
 import shutil
 import socket
-import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,10 +116,11 @@ def test_filters_are_in_force_in_the_listener_and_one_more_in_a_handler(calcd: C
             assert int(process.status("Seccomp_filters")) == own + filters
 
 
-def test_a_handler_holds_its_connection_and_the_way_for_its_report(calcd: Calcd) -> None:
+def test_a_handler_holds_its_connection_the_way_for_its_report_and_an_empty_file(calcd: Calcd) -> None:
+    """The file's position is what connections are numbered by: calcd.handler.client_ids."""
     with served(calcd) as (_, handler):
         kinds = [file.partition(":")[0] for fd, file in sorted(handler.files().items()) if fd > 2]
-        assert sorted(kinds) == ["pipe", "socket"]
+        assert sorted(kinds) == ["/memfd", "pipe", "socket"]
 
 
 def test_where_the_kernel_offers_no_filters_it_serves_and_says_so_once(
@@ -140,13 +140,13 @@ def test_where_the_kernel_offers_no_filters_it_serves_and_says_so_once(
 def test_a_defect_in_a_handler_leaves_a_traceback(tmp_path: Path, folder: Path) -> None:
     """Python's own would be the end of the handler: it opens files, to look for the source lines."""
     shutil.copytree(TREE / "calcd", tmp_path / "tree" / "calcd")
-    session = tmp_path / "tree" / "calcd" / "handler" / "session.py"
-    source = session.read_text()
-    assert "def _linger(self) -> None:\n" in source
-    session.write_text(
+    module = tmp_path / "tree" / "calcd" / "handler" / "deadlines.py"
+    source = module.read_text()
+    assert "def _await_rest(self, is_new: bool) -> int:\n" in source
+    module.write_text(
         source.replace(
-            "def _linger(self) -> None:\n",
-            'def _linger(self) -> None:\n        raise ValueError("a defect")\n',
+            "def _await_rest(self, is_new: bool) -> int:\n",
+            'def _await_rest(self, is_new: bool) -> int:\n        raise ValueError("a defect")\n',
         )
     )
     with Calcd(folder, tree=tmp_path / "tree") as calcd:
@@ -157,8 +157,8 @@ def test_a_defect_in_a_handler_leaves_a_traceback(tmp_path: Path, folder: Path) 
             r"connection 1 from \S+ ended .*: its handler \d+ died: exit status 70; .*",
         ]
         with calcd.connect() as connection:
-            connection.sendall(struct.pack("<iii", 99, 0, 0))
+            connection.sendall(bytes(3))
             assert connection.recv(1) == b""
         calcd.wait_for_log("ValueError: a defect")
-        calcd.wait_for_log(r'  File "/.*/calcd/handler/session.py", line \d+, in Session\._linger')
+        calcd.wait_for_log(r'  File "/.*/calcd/handler/deadlines.py", line \d+, in Deadlines\._await_rest')
         calcd.wait_for_log(calcd.expected[-1])

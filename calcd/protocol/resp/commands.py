@@ -148,7 +148,7 @@ _ROWS = (
         arguments=(_HELLO,),
     ),
     Command(
-        *("auth", -2, connection.auth, "Is an error: calcd has no passwords."),
+        *("auth", -2, connection.auth, "Is an error but for the user default: calcd has no passwords."),
         arguments=(_USERNAME, _PASSWORD),
     ),
     Command(

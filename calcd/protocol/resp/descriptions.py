@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from calcd.protocol.resp.command import Argument, Command
 
 # The version of calcd that brought all of them.
-_SINCE = b"0.2.0"
+_SINCE = b"0.1.0"
 _FLAGS = ("loading", "stale", "fast")
 
 _made: dict[tuple[Callable[[Command, int], bytes], str, int], bytes] = {}

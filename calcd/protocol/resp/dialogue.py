@@ -58,7 +58,6 @@ class Dialogue:
         "ending",
         "errors",
         "first",
-        "ignores_rest",
     )
 
     def __init__(self, info: Callable[[], bytes], client_id: Callable[[], int]) -> None:
@@ -79,7 +78,6 @@ class Dialogue:
         self.commands = 0
         self.errors = [0] * len(ERROR_KINDS)
         self.ending = 0  # one of ENDED_*, once the last reply is there
-        self.ignores_rest = False  # more has come than is answered
         self.first = b""  # the first bytes that the client has sent
         self._count(0)
 
@@ -144,7 +142,6 @@ class Dialogue:
             self.ending = ENDED_STRANGER
             said = []
         if self.ending not in (0, ENDED_PROTOCOL_ERROR):
-            self.ignores_rest = requests.has_more
             requests.forget()
         return b"".join(said)
 
