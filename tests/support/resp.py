@@ -40,7 +40,7 @@ def bulk(text: bytes) -> bytes:
 
 
 def decode(stream: bytes) -> list[object]:
-    """All replies of a stream. Raises AssertionError or ValueError where it ends within one, or is no RESP."""
+    """All replies of a stream. Raises AssertionError or ValueError where it ends within one or is no RESP."""
     replies: list[object] = []
     at = 0
     while at < len(stream):
