@@ -113,6 +113,7 @@ class Listener:
             published=published,
             client_ids=client_ids,
             own_filter=handlers_filter,
+            tells_progress=tells_progress,
         )
         self._scrapes = Scrapes(
             sockets=metrics,

@@ -4,6 +4,7 @@ tests/process/test_recovery.py, where it dies and the next one starts."""
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -42,6 +43,12 @@ class Tree:
 
     def break_listener(self, how: str) -> None:
         self._module.write_text(how)
+
+    def let_supervisor_not_know_of_progress(self) -> None:
+        source = self.folder / "calcd/supervisor/held/listener_process.py"
+        text, times = re.subn(r' *"hears_progress": 1,.*\n', "", source.read_text())
+        assert times == 1
+        source.write_text(text)
 
     def mend_listener(self) -> None:
         shutil.copy(TREE / "calcd/listener/main.py", self._module)
@@ -91,6 +98,22 @@ def test_clients_of_one_that_died_are_counted_while_they_go_on(folder: Path) -> 
             return 1 < int(counted) <= asked
 
         wait_for(are_counted, "its requests to be counted")
+
+
+@pytest.mark.long
+def test_a_supervisor_from_before_an_upgrade_gets_no_reports_for_which_it_has_no_use(
+    folder: Path, tree: Tree
+) -> None:
+    """It would leave them in the pipe of a listener that is dead, until handlers wait for room."""
+    tree.let_supervisor_not_know_of_progress()
+    with Calcd(folder, tree=tree.folder) as calcd, calcd.connect() as connection:
+        assert ask(connection, Operation.ADD, 1, 1) == 2
+        os.kill(calcd.listener.pid, signal.SIGSTOP)
+        fill_the_pipe_of_reports(connection, calcd)
+        began = time.monotonic()
+        while time.monotonic() < began + 2.5:  # a handler that reports its progress does so once a second
+            assert ask(connection, Operation.ADD, 20, 22) == 42
+        os.kill(calcd.listener.pid, signal.SIGCONT)
 
 
 def fill_the_pipe_of_reports(connection: socket.socket, calcd: Calcd) -> None:
