@@ -112,8 +112,8 @@ class Handler:
     ) -> None:
         """reports is the writing end of the reports' pipe. admission_requests is the eventfd that makes the
         listener read the pipe at once. inherited lists the listener's other file descriptors, which run()
-        closes. tells_progress says that the supervisor, too, takes reports of connections that go on: if the
-        listener dies, handlers report to it. In a warm-up, which runs in the listener itself, run() returns."""
+        closes. tells_progress says that the supervisor takes reports of connections that go on, too: it gets
+        them if the listener dies. In a warm-up, which runs in the listener itself, run() returns."""
         self._acceptor = acceptor
         self._accept = acceptor.accept
         self._accept_when_ready = acceptor.accept_when_ready
