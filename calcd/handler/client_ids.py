@@ -26,5 +26,5 @@ class ClientIds:
     def next(self) -> int:
         return os.lseek(self._file, 1, os.SEEK_CUR)
 
-    def close(self) -> None:
-        os.close(self._file)
+    def fileno(self) -> int:
+        return self._file

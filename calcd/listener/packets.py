@@ -56,6 +56,8 @@ _MOST = 2**64 - 1  # what a field Q holds
 # Protocol and ending, of calcd.handler.report; then connections, requests answered, bytes received, bytes
 # sent, and error replies by kind.
 SERVED_EVENT = Struct("<BBB4Q4Q")
+# As a listener of an older calcd has it: connections, requests answered, bytes received, bytes sent.
+OLD_SERVED_EVENT = Struct("<B4Q")
 TROUBLE_HEAD = Struct("<BiI")  # errno, failures since the last such event
 LIMIT_HEAD = Struct("<BB?I")  # which limit, whether it is over, connections affected since the last event
 COUNT_HEAD = Struct("<Bi")  # connections: more than 0 for accepted ones, less than 0 for lost ones

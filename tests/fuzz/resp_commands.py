@@ -13,7 +13,7 @@ from support.resp_value import Value
 
 INFO = b"# Server\r\nredis_version:7.0.0\r\n\r\n# Clients\r\nconnected_clients:1\r\n\r\n# Stats\r\nx:0\r\n"
 ID = 41
-PEER, ADDRESS = b"192.0.2.1:4321", b"192.0.2.2:7070"
+PEER = b"192.0.2.1:4321"
 
 
 class Said(NamedTuple):
@@ -224,7 +224,7 @@ class Connection(Calculations, Descriptions):
         wanted = {
             "id": b"%d" % ID,
             "addr": PEER,
-            "laddr": ADDRESS,
+            "laddr": b"",
             "name": self.name,
             "resp": b"%d" % self.version,
             **self.library,

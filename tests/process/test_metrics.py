@@ -123,6 +123,16 @@ def test_calcd_is_scraped_while_it_stops(folder: Path, metrics: socket.socket) -
         os.kill(handler.pid, signal.SIGCONT)
 
 
+def test_who_connects_and_sends_nothing_does_not_hold_up_a_stop(folder: Path, metrics: socket.socket) -> None:
+    """Else the drain time would be over, and its end is a line in the log."""
+    calcd = Scraped(folder, metrics)
+    calcd.config.write_text("[calcd]\nDrainTime=3s\n")
+    with calcd, socket.create_connection(calcd.metrics_address, timeout=DEADLINE):
+        titles = lambda: [child.title for child in calcd.listener.children()]  # noqa: E731
+        wait_for(lambda: "calcd: answering a scrape" in titles(), "a process that waits for the request")
+        calcd.stop()
+
+
 def test_no_scrape_is_lost_by_reloads_and_by_a_listener_that_dies(
     folder: Path, metrics: socket.socket
 ) -> None:

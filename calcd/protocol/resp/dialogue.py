@@ -63,11 +63,11 @@ class Dialogue:
     def __init__(self, info: Callable[[], bytes], client_id: Callable[[], int]) -> None:
         self._client = Client(info, client_id)
         self._requests = Requests()
-        self.begin(None, b"", b"")
+        self.begin(None, b"")
 
-    def begin(self, quota: int | None, peer: bytes, address: bytes) -> None:
-        """A new connection, from peer to address, which may ask quota commands; None is no limit."""
-        self._client.begin(peer, address)
+    def begin(self, quota: int | None, peer: bytes) -> None:
+        """A new connection, from peer, which may ask quota commands; None is no limit."""
+        self._client.begin(peer)
         self._requests.forget()
         self._quota = _NO_QUOTA if quota is None else quota
         self._unknown = 0
