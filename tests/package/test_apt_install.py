@@ -46,7 +46,9 @@ def test_its_units_are_for_the_systemd_of_the_release(suite: str, installed: Mac
 
 
 def test_the_readmes_commands_work(installed: Machine) -> None:
-    said = {line: installed.output(line) for block in blocks("sh", "Use it") for line in block.splitlines()}
+    # Those of redis-tools and nc, which this machine has not, are run in tests/system/test_readme.py.
+    lines = [line for block in blocks("sh", "Use it") for line in block.splitlines() if " 7070" not in line]
+    said = {line: installed.output(line) for line in lines}
     assert said["calc-client add 2 3"] == "5"
     assert "active (running)" in said["systemctl status calcd"]
     assert "connection 1 from 127.0.0.1" in said["journalctl -u calcd"]

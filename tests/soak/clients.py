@@ -41,6 +41,8 @@ SendTimeout={SEND}
 """
 
 _THREADS = 44  # more than MaxConnections=
+# Commands of RESP that are sent at once.
+_SUMS = 300
 _PAUSE = 0.02  # seconds
 _TCP_REPAIR = 19  # linux/tcp.h; needs CAP_NET_ADMIN
 _NUMBERS = (0, 1, -1, 7, -7, 2**31 - 1, -(2**31))
@@ -224,6 +226,23 @@ def pipelining(client: Client) -> None:
         client.check(model.converse(stream + ending), exchange(connection, client.cut(stream + ending)))
 
 
+def speaking_resp(client: Client) -> None:
+    """As many sums as it likes, in one go."""
+    pairs = [(client.dice.randrange(10**6), client.dice.randrange(10**6)) for _ in range(_SUMS)]
+    commands = [b"ADD %d %d\r\n" % pair for pair in pairs[: client.dice.choice((1, 20, _SUMS))]]
+    expected = b"".join(b":%d\r\n" % (a + b) for a, b in pairs[: len(commands)])
+    stream = b"".join(commands) + client.dice.choice((b"", b"QUIT\r\n"))
+    has_quit = stream.endswith(b"QUIT\r\n")
+    asked = len(commands) + has_quit
+    with client.connect_anyhow() as connection:
+        client.count(least_requests=asked, most_requests=asked)
+        received = exchange(connection, client.cut(stream))
+        if not received:
+            raise LostError
+        if received != expected + b"+OK\r\n" * has_quit:
+            raise WrongError(f"{stream!r} was answered {received!r}")
+
+
 def trickling(client: Client) -> None:
     """A byte at a time."""
     with client.connect_anyhow() as connection:
@@ -305,13 +324,12 @@ def not_reading(client: Client) -> None:
 
 
 def stranger(client: Client) -> None:
+    """What begins neither a classic request nor RESP, or goes on in another way."""
     stream = client.dice.choice(
         (
-            b"GET / HTTP/1.1\r\nHost: calcd\r\n\r\n",
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + client.dice.randbytes(400),
-            b"HELO\r\n",
             struct.pack(">iii", 1, 6, 7),
-            client.dice.randbytes(client.dice.randrange(1, 2000)),
+            b"\x80" + client.dice.randbytes(client.dice.randrange(2000)),
         )
     )
     with client.connect_anyhow() as connection:
@@ -400,6 +418,7 @@ KINDS: dict[Callable[[Client], None], int] = {
     resetting: 10,
     not_reading: 1,
     stranger: 20,
+    speaking_resp: 20,
     flooding: 2,
     bereft: 3,
     dismissed: 3,

@@ -48,7 +48,7 @@ EXPECTED = [
     rf"{_PEER} ended after [\d.]+ s: connection lost; .*",
     rf"{_PEER} ended after [\d.]+ s: its handler \d+ died: killed by signal \d+ \(SIG\w+\); .*",
     rf"{_PEER} ended after [\d.]+ s; how is not known, .*",
-    rf"{_PEER} closed after [\d.]+ s: it does not speak calcd's protocol, .*",
+    rf"{_PEER} closed after [\d.]+ s: it does not speak calcd's protocols, .*",
     rf"{_PEER} cut off after [\d.]+ s: \w+= is over; .*",
     r"the listener \d+ died: killed by signal \d+ \(SIG\w+\); .*",
     r"reload failed, the old settings stay in force: .*",
