@@ -9,12 +9,10 @@ from collections.abc import Iterable
 from calcd.client.errors import (
     ClientError,
     DivisionByZeroError,
-    NotCalcdError,
     OperandRangeError,
     TooBigError,
 )
 from calcd.client.request import Reply, Request
-from calcd.client.resp import shown
 from calcd.protocol import classic
 from calcd.protocol.classic import Operation
 
@@ -35,8 +33,7 @@ class Classic:
     ) -> None:
         self._wraps = wraps
         self._advice = advice
-        self._rest = b""
-        self._due = 0
+        self.rest = b""  # the beginning of a reply
 
     def encode(self, requests: Iterable[Request]) -> list[bytes | ClientError]:
         """Returns the frame of each request, or why there is none."""
@@ -44,21 +41,16 @@ class Classic:
         for request in requests:
             try:
                 frames.append(self._frame(request))
-                self._due += 1
             except ClientError as error:
                 frames.append(error)
         return frames
 
     def decode(self, data: bytes, replies: list[Reply]) -> None:
-        """Appends the replies that are whole. Raises NotCalcdError if there are more than requests."""
-        data = self._rest + data
+        """Appends the replies that are whole."""
+        data = self.rest + data
         whole = len(data) - len(data) % classic.REPLY.size
-        results = classic.decode_replies(data[:whole])
-        self._rest = data[whole:]
-        self._due -= len(results)
-        if self._due < 0 or (self._rest and not self._due):
-            raise NotCalcdError(shown(data))
-        replies += map(str, results)
+        replies += map(str, classic.decode_replies(data[:whole]))
+        self.rest = data[whole:]
 
     def _frame(self, request: Request) -> bytes:
         operation = request.operation

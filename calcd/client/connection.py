@@ -32,6 +32,7 @@ class Connection:
         self.protocol = protocol
         self.has_sent = False
         self.has_received = False
+        self._sent = 0  # requests of the present call
         self._socket = connect(server, timeout)
         self._input = select.poll()
         self._input.register(self._socket, select.POLLIN)
@@ -73,20 +74,18 @@ class Connection:
         self._socket.close()
 
     def _exchange(self, frames: list[bytes | ClientError], received: list[Reply]) -> None:
-        sent = start = 0
+        self._sent = start = 0
         while start < len(frames):
             is_alone = self.protocol.first_alone and not self.has_received
             size = 1 if is_alone else _MOST
             while size > 1 and _size(frames[start : start + size]) > _PIECE:
                 size //= 2
             piece = [frame for frame in frames[start : start + size] if isinstance(frame, bytes)]
-            self._send(b"".join(piece))
-            self._receive(received, sent + len(piece) if is_alone else sent)
-            sent += len(piece)
+            before = self._sent
+            self._send(piece)
+            self._receive(received, self._sent if is_alone else before)
             start += size
-        self._receive(received, sent)
-        if len(received) > sent:
-            raise self._no_answer("more answers than there were questions")
+        self._receive(received, self._sent)
 
     def _look(self) -> None:
         """Nobody has asked anything yet, so nothing may have come."""
@@ -103,9 +102,11 @@ class Connection:
             "journalctl -u calcd says why"
         )
 
-    def _send(self, data: bytes) -> None:
-        if not data:
+    def _send(self, frames: list[bytes]) -> None:
+        if not frames:
             return
+        self._sent += len(frames)
+        data = b"".join(frames)
         if not self.has_sent and len(data) < REQUEST.size:
             # A server of the classic protocol alone waits for so many bytes before it looks at them.
             data = data[:-1].ljust(REQUEST.size - 1) + b"\n"
@@ -116,11 +117,18 @@ class Connection:
             raise self._failure(error) from error
 
     def _receive(self, received: list[Reply], count: int) -> None:
-        """Receives until there are as many replies as count, or more."""
+        """Receives until there are at least as many replies as count."""
         while len(received) < count:
-            self._read(received)
+            data = self._read()
+            try:
+                self.protocol.decode(data, received)
+            except NotCalcdError as error:
+                raise self._no_answer(str(error)) from None
+            missing = self._sent - len(received)
+            if missing < 0 or (self.protocol.rest and not missing):
+                raise self._no_answer(shown(data))
 
-    def _read(self, received: list[Reply]) -> None:
+    def _read(self) -> bytes:
         try:
             data = self._socket.recv(_READ)
         except OSError as error:
@@ -131,10 +139,7 @@ class Connection:
                 f"unless {_ANOTHER_PROGRAM}"
             )
         self.has_received = True
-        try:
-            self.protocol.decode(data, received)
-        except NotCalcdError as error:
-            raise self._no_answer(str(error)) from None
+        return data
 
     def _no_answer(self, what: str) -> NotCalcdError:
         hint = "" if isinstance(self.protocol, Classic) else f"; {_CLASSIC_ALONE}"

@@ -37,7 +37,7 @@ class Resp:
     first_alone = False
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""  # the beginning of a reply
         self._has_answered = False
 
     def encode(self, requests: Iterable[Request]) -> list[bytes | ClientError]:
@@ -50,7 +50,7 @@ class Resp:
     def decode(self, data: bytes, replies: list[Reply]) -> None:
         """Appends the replies that are whole. Raises NotCalcdError, and ConnectionLostError for an error by
         which the server ends the connection."""
-        data = self._rest + data
+        data = self.rest + data
         at = 0
         while at < len(data):
             integers = _INTEGERS.match(data, at)
@@ -66,7 +66,7 @@ class Resp:
             else:
                 raise NotCalcdError(shown(data[at:]))
             at = end
-        self._rest = data[at:]
+        self.rest = data[at:]
 
     def _unusual(self, reply: re.Match[bytes]) -> Reply:
         error, length, digits = reply.groups()

@@ -12,16 +12,19 @@ _IN_A_SECOND = 1 << 15
 
 class ClientIds:
     """The position in an empty file. All handlers share it, because they inherit the open file (fork(2)), and
-    lseek(2) moves it and tells where it is in one step."""
+    lseek(2) moves it and tells where it is in one step. It is open for reading alone: a hijacked handler that
+    could write to it could fill the memory."""
 
     __slots__ = ("_file",)
 
     def __init__(self) -> None:
-        self._file = os.memfd_create("client ids", os.MFD_CLOEXEC)
+        empty = os.memfd_create("client ids", os.MFD_CLOEXEC)
+        self._file = os.open(f"/proc/self/fd/{empty}", os.O_RDONLY | os.O_CLOEXEC)
+        os.close(empty)
         os.lseek(self._file, int(monotonic() * _IN_A_SECOND), os.SEEK_SET)
 
     def next(self) -> int:
         return os.lseek(self._file, 1, os.SEEK_CUR)
 
-    def close(self) -> None:
-        os.close(self._file)
+    def fileno(self) -> int:
+        return self._file

@@ -8,6 +8,8 @@
     loop, so no received byte can be lost.
 4.  A signal that arrives between Python's last check for signals and the system call does not interrupt that
     read. So the listener sends SIGTERM again and again while it drains.
+5.  A write(2) that a signal interrupts before a byte is sent starts again too, with its full timeout: signals
+    that come again and again would keep it waiting for good. So their handler looks at the time as well.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class Deadlines:
         "_limits",
         "_pending",
         "_receive_timeout",
+        "_send_due",
         "_sent",
         "_shortest_deadline",
         "_timevals",
@@ -63,6 +66,7 @@ class Deadlines:
         self._frame_due = 0.0  # time.monotonic() by which the rest must arrive
         self._receive_timeout = self._shortest_deadline  # seconds: the one in force
         self._has_new_timeout = False  # the one in force is not the shortest deadline
+        self._send_due = 0.0  # time.monotonic() by which a write must be over, if _drained_by is set
         self._waited = 0.0  # seconds that the client has been silent before the current read
         self._sent = 0  # bytes
 
@@ -79,12 +83,16 @@ class Deadlines:
         """Handles SIGTERM, and SIGALRM at the end of a lifetime: the last request is answered."""
         if number != SIGTERM and self._connection == -1:
             return  # the connection has just ended
+        now = time.monotonic()
         if self._drained_by is None:
-            self._drained_by = time.monotonic() + _GRACE
+            self._drained_by = now + _GRACE
+            self._send_due = now + self._limits.send_timeout
             if number != SIGTERM:
                 self._cut_off = report.LIFETIME_OVER
         if self._connection != -1:
             self._limit_receive(0)
+            if now >= self._send_due:
+                limit_send(self._connection, timeval(0))
 
     def forget(self) -> None:
         """Resets the state. Call it before the object serves another connection."""

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from calcd.linux.seccomp import Filter
     from calcd.settings.limits import Limits
 
-# Seconds between two SIGALRMs after a connection's lifetime. calcd.handler.session, 4, says why one is not
+# Seconds between two SIGALRMs after a connection's lifetime. calcd.handler.deadlines, 4, says why one is not
 # enough.
 _REMINDER_INTERVAL = 0.1
 # Seconds without accepting if the system lacks what accept(2) needs: trying again at once would spin.
@@ -107,11 +107,13 @@ class Handler:
         published: Published,
         client_ids: ClientIds,
         own_filter: Filter,
+        tells_progress: bool = True,
         is_warm_up: bool = False,
     ) -> None:
         """reports is the writing end of the reports' pipe. admission_requests is the eventfd that makes the
         listener read the pipe at once. inherited lists the listener's other file descriptors, which run()
-        closes. In a warm-up, which runs in the listener itself, run() returns."""
+        closes. tells_progress says that the supervisor takes reports of connections that go on, too: it gets
+        them if the listener dies. In a warm-up, which runs in the listener itself, run() returns."""
         self._acceptor = acceptor
         self._accept = acceptor.accept
         self._accept_when_ready = acceptor.accept_when_ready
@@ -119,7 +121,7 @@ class Handler:
         self._filter = own_filter.argument
         self._is_warm_up = is_warm_up
         dialogue = Dialogue(published.info, client_ids.next)
-        self._session = Session(limits, dialogue, self._tell_progress)
+        self._session = Session(limits, dialogue, self._tell_progress if tells_progress else _tell_nobody)
         self._reports = reports
         self._admission_requests = admission_requests
         self._show, self._title = title.write, title.arguments
@@ -272,6 +274,10 @@ class Handler:
             sleep(_PAUSE)
         elif error.errno not in CONNECTION_GONE:
             raise error
+
+
+def _tell_nobody(_sums: tuple[int, ...]) -> None:
+    pass
 
 
 def print_traceback(error: BaseException | None) -> None:

@@ -61,6 +61,8 @@ _ENDED = Struct("<Bi?QiQQQ13pB4Q")
 _PROGRESS = Struct("<BiQQQ4Q")
 # The errno.
 _FAILED = Struct("<Bii")
+# ENDED as an older listener's handlers have it: without the last two.
+_SHORT_ENDED = Struct("<Bi?QiQQQ13p")
 _STRUCTS = {ACCEPTED: _ACCEPTED, ENDED: _ENDED, FAILED: _FAILED, PROGRESS: _PROGRESS}
 
 # The mark in front of every record. No record contains it: the two fields on which clients have influence
@@ -81,6 +83,8 @@ progress = _PROGRESS.pack
 
 def decode(record: bytes) -> tuple[Any, ...] | None:
     """Returns the fields of a record, or None if the record makes no sense. Bytes behind it are ignored."""
+    if len(record) == _SHORT_ENDED.size and record[0] == ENDED:
+        record = record.ljust(_ENDED.size, b"\0")
     struct = _STRUCTS.get(record[0]) if record else None
     if struct is None or len(record) < struct.size:
         return None

@@ -78,6 +78,7 @@ class Session(Deadlines):
         "_protocol",
         "_protocols",
         "_quota",
+        "_received",
         "_take",
         "_tell_progress",
     )
@@ -92,6 +93,7 @@ class Session(Deadlines):
         self._tell_progress = tell_progress
         self._progress_due = 0  # time.monotonic_ns()
         self._commands = 0  # of RESP, answered
+        self._received = 0  # bytes
         self._owes_replies = False  # to commands of RESP that have arrived
         self._protocols = ""  # that are spoken where the connection came from
         self._peer = b""
@@ -143,11 +145,11 @@ class Session(Deadlines):
                 else:
                     if length == size:
                         size = _LARGE_READ
+                    self._received = received
                     if ending := self._take(data):
                         break
                 if monotonic_ns() >= self._progress_due:
-                    self._progress_due = monotonic_ns() + _PROGRESS_INTERVAL
-                    self._tell_progress(self._sums(received))
+                    self._report_progress(received)
             ending = self._end(ending or self._cut_off)
         except BlockingIOError:  # the send timeout of a write
             ending = report.SEND_TIMEOUT
@@ -169,7 +171,7 @@ class Session(Deadlines):
         if not self._sent and "resp" in self._protocols and data[0] in _BEGINS_RESP:
             self._protocol = report.RESP
             self._is_classic = False
-            self._dialogue.begin(self._quota, self._peer, b"")
+            self._dialogue.begin(self._quota, self._peer)
             self._take = self._take_resp
         elif "classic" in self._protocols:
             if self._sent or data[0] <= calculator.QUIT:
@@ -178,6 +180,10 @@ class Session(Deadlines):
         else:
             self._take = self._refuse
         return self._take(data)
+
+    def _report_progress(self, received: int) -> None:
+        self._progress_due = monotonic_ns() + _PROGRESS_INTERVAL
+        self._tell_progress(self._sums(received))
 
     def _sums(self, received: int) -> tuple[int, ...]:
         if self._protocol == report.RESP:
@@ -217,11 +223,16 @@ class Session(Deadlines):
         while replies := dialogue.replies():
             self._send(replies)
             self._commands = dialogue.commands
+            # One read can hold hundreds of portions, and a client may take its time for each.
+            if monotonic_ns() >= self._progress_due:
+                self._report_progress(self._received)
+            if self._drained_by is not None and monotonic() >= self._drained_by:
+                return self._cut_off
         self._owes_replies = False
-        if dialogue.ending:
-            return _RESP_ENDINGS[dialogue.ending]
         had_begun = bool(self._pending)
         self._pending = dialogue.pending
+        if dialogue.ending:
+            return _RESP_ENDINGS[dialogue.ending]
         if self._pending:
             return self._await_rest(is_new=not had_begun or self._commands > before)
         return 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from calcd.listener.pool import Pool
     from calcd.listener.staffing import Staffing
 
-# Seconds between two signals to all handlers. calcd.handler.session, 4, says why one is not enough.
+# Seconds between two signals to all handlers. calcd.handler.deadlines, 4, says why one is not enough.
 _REMINDER_INTERVAL = 0.1
 # How many times handlers that serve are told to accept no more.
 _STOP_ACCEPTING_TIMES = 10

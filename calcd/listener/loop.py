@@ -113,6 +113,7 @@ class Listener:
             published=published,
             client_ids=client_ids,
             own_filter=handlers_filter,
+            tells_progress=tells_progress,
         )
         self._scrapes = Scrapes(
             sockets=metrics,
@@ -122,6 +123,7 @@ class Listener:
             inherited=lambda: (
                 *not_for_handlers,
                 *acceptor.files(),
+                client_ids.fileno(),
                 admission_requests,
                 reports_to_write,
             ),
@@ -173,8 +175,7 @@ class Listener:
             self._link.flush()
             self._staffing.provide()
             self._link.flush()
-            if self._leaving.is_over() and not len(self._outbox):
-                self._scrapes.close()
+            if self._leaving.is_over() and not len(self._outbox) and self._scrapes.close():
                 return
             self._loop.turn()
 

@@ -29,11 +29,14 @@ class Outbox:
         self._tells_progress = tells_progress
         # ACCEPTED reports by handler, of connections that may become part of the sum.
         self._opened: dict[int, bytes] = {}
+        # The last PROGRESS report by handler: each has the sums of those before it. So neither a supervisor
+        # that hangs nor a handler that is hijacked makes many events of them.
+        self._going_on: dict[int, bytes] = {}
         # By protocol and ending: connections, requests, bytes received, bytes sent, error replies by kind.
         self._sums: dict[tuple[int, int], list[int]] = {}
 
     def __len__(self) -> int:
-        return len(self.events) + len(self._opened) + len(self._sums)
+        return len(self.events) + len(self._opened) + len(self._going_on) + len(self._sums)
 
     def is_overfull(self) -> bool:
         return len(self.events) > _MAX_EVENTS
@@ -52,6 +55,7 @@ class Outbox:
         # The supervisor counts a connection that brought no byte: a probe.
         if handler in self._opened and fields[4] in report.GOOD_ENDINGS and fields[6]:
             del self._opened[handler]
+            self._going_on.pop(handler, None)
             key = fields[9], fields[4]
             sums = self._sums.get(key)
             if sums is None:
@@ -69,19 +73,25 @@ class Outbox:
     def progress(self, handler: int, record: bytes) -> None:
         """A handler has reported the sums of a connection that goes on."""
         if self._tells_progress:
-            self.tell_of(handler, record)
+            self._going_on[handler] = record
 
     def tell_of(self, handler: int, event: bytes) -> None:
-        """Adds an event about the handler's connection, behind the one that says that it opened."""
+        """Adds an event about the handler's connection, behind those that say that it opened and went on."""
         if opened := self._opened.pop(handler, None):
             self.events.append(opened)
+        if progress := self._going_on.pop(handler, None):
+            self.events.append(progress)
         self.events.append(event)
 
     def close_sum(self) -> None:
-        """Adds the sum, and the connections that have opened and not ended, to the events to be sent."""
+        """Adds the sum, and the connections that have opened or gone on and not ended, to the events to be
+        sent."""
         if self._opened:
             self.events += self._opened.values()
             self._opened.clear()
+        if self._going_on:
+            self.events += self._going_on.values()
+            self._going_on.clear()
         if self._sums:
             self.events += [packets.served(*key, sums) for key, sums in self._sums.items()]
             self._sums.clear()

@@ -52,9 +52,12 @@ BREAKS_BOTH = 4  # the listener's as well
 ALIVE_EVENT = Struct("<BII")  # handlers that wait, handlers that serve
 DIED_EVENT = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
 LOST_EVENT = Struct("<Bii")  # handler, wait(2) status
+_MOST = 2**64 - 1  # what a field Q holds
 # Protocol and ending, of calcd.handler.report; then connections, requests answered, bytes received, bytes
 # sent, and error replies by kind.
 SERVED_EVENT = Struct("<BBB4Q4Q")
+# As a listener of an older calcd has it: connections, requests answered, bytes received, bytes sent.
+OLD_SERVED_EVENT = Struct("<B4Q")
 TROUBLE_HEAD = Struct("<BiI")  # errno, failures since the last such event
 LIMIT_HEAD = Struct("<BB?I")  # which limit, whether it is over, connections affected since the last event
 COUNT_HEAD = Struct("<Bi")  # connections: more than 0 for accepted ones, less than 0 for lost ones
@@ -94,7 +97,8 @@ def unconfined(missing: int, call: str = "") -> bytes:
 
 
 def served(protocol: int, ending: int, sums: Iterable[int]) -> bytes:
-    return SERVED_EVENT.pack(SERVED, protocol, ending, *sums)
+    """A sum may be anything, because a hijacked handler may report anything."""
+    return SERVED_EVENT.pack(SERVED, protocol, ending, *[min(each, _MOST) for each in sums])
 
 
 def trouble(error: int, times: int, call: str) -> bytes:

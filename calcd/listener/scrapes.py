@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 
+from calcd.linux import signals
 from calcd.linux.fork import fork
 
 TYPE_CHECKING = False
@@ -30,6 +31,8 @@ _MOST = 4
 _CHECK_INTERVAL = 0.2
 # Seconds without accepting after accept(2) has failed: trying again at once would spin.
 _PAUSE = 1.0
+# Seconds that scrapes have when the listener is about to end.
+_GRACE = 1.0
 
 
 class Scrapes:
@@ -63,12 +66,21 @@ class Scrapes:
         self._ignore()
         self._has_left = True
 
-    def close(self) -> None:
-        """Closes the sockets, when no handler will be forked."""
+    def close(self) -> bool:
+        """Closes the sockets, when no handler will be forked. Call it until it returns True: that all scrapes
+        are over. One that is not over in _GRACE is cut off, so that it does not hold up a stop."""
         self.leave()
         for listening in self._sockets:
             listening.close()
         self._sockets = ()
+        if self._processes:
+            self._loop.timers.set_once("last scrapes", _GRACE, self._kill)
+        return not self._processes
+
+    def _kill(self) -> None:
+        self.reap()  # the PID of one that was reaped may be another process's
+        for pid in self._processes:
+            os.kill(pid, signals.SIGKILL)
 
     def reap(self) -> None:
         """Reaps the processes that have ended."""

@@ -116,6 +116,9 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
     (kind,) = event[:1]
     if kind in (packets.ACCEPTED, packets.ENDED, packets.PROGRESS, report.FAILED):
         return decode_report(report.decode(event))
+    if kind == packets.SERVED and len(event) == packets.OLD_SERVED_EVENT.size:
+        _, connections, *sums = packets.OLD_SERVED_EVENT.unpack(event)
+        return Served(report.CLASSIC, report.CLIENT_CLOSED, connections, Sums(*sums))
     if kind == packets.SERVED:
         _, protocol, ending, connections, *sums = packets.SERVED_EVENT.unpack(event)
         return Served(protocol, ending, connections, Sums(*sums))

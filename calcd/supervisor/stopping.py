@@ -49,7 +49,7 @@ class Stopping:
         self._remind_orphans()
 
     def _remind_orphans(self) -> None:
-        """Drains handlers whose listener has died, again and again. calcd.handler.session, 4, says why."""
+        """Drains handlers whose listener has died, again and again. calcd.handler.deadlines, 4, says why."""
         for listener in self._roster.orphaned:
             listener.signal_group(signal.SIGTERM)
         self._timers.set("reminder", _REMINDER_INTERVAL, self._remind_orphans)

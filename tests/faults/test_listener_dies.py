@@ -2,10 +2,13 @@
 tests/process/test_recovery.py, where it dies and the next one starts."""
 
 import ctypes
+import json
 import os
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from support.daemon import REPORT_LOST, TREE, Calcd, ask, receive
 from support.processes import Process, wait_for
 from support.strace import injected
 
+from calcd.handler import report
 from calcd.listener import packets
 from calcd.protocol.classic import Operation, encode_request
 
@@ -39,6 +43,12 @@ class Tree:
 
     def break_listener(self, how: str) -> None:
         self._module.write_text(how)
+
+    def let_supervisor_not_know_of_progress(self) -> None:
+        source = self.folder / "calcd/supervisor/held/listener_process.py"
+        text, times = re.subn(r' *"hears_progress": 1,.*\n', "", source.read_text())
+        assert times == 1
+        source.write_text(text)
 
     def mend_listener(self) -> None:
         shutil.copy(TREE / "calcd/listener/main.py", self._module)
@@ -65,6 +75,58 @@ def test_one_that_is_stopped_is_replaced_and_nobody_is_disconnected(folder: Path
         clients.wait_for_answers()
         assert calcd.listener.pid != listener.pid
         assert len(calcd.wait_for_log(HANGS)) == len(calcd.wait_for_log(DIED)) == 1
+
+
+def test_clients_of_one_that_died_are_counted_while_they_go_on(folder: Path) -> None:
+    """Their handlers report to the supervisor now. In a pipe that it does not empty, they wait for room."""
+    with Calcd(folder) as calcd, calcd.connect() as connection:
+        calcd.expected += [DIED, REPORT_LOST]
+        assert ask(connection, Operation.ADD, 1, 1) == 2
+        calcd.wait_for_log("connection 1 .* opened, .*")
+        kill_listener(calcd)
+        fill_the_pipe_of_reports(connection, calcd)
+        asked = 1
+
+        def are_counted() -> bool:
+            nonlocal asked
+            for _ in range(100):
+                assert ask(connection, Operation.ADD, 20, 22) == 42
+            asked += 100
+            command = calcd.command("--status", "--json")
+            answer = subprocess.run(command, cwd=TREE, check=True, capture_output=True)
+            counted = json.loads(answer.stdout)["Stats"]["total_commands_processed"]
+            return 1 < int(counted) <= asked
+
+        wait_for(are_counted, "its requests to be counted")
+
+
+@pytest.mark.long
+def test_a_supervisor_from_before_an_upgrade_gets_no_reports_for_which_it_has_no_use(
+    folder: Path, tree: Tree
+) -> None:
+    """It would leave them in the pipe of a listener that is dead, until handlers wait for room."""
+    tree.let_supervisor_not_know_of_progress()
+    with Calcd(folder, tree=tree.folder) as calcd, calcd.connect() as connection:
+        assert ask(connection, Operation.ADD, 1, 1) == 2
+        os.kill(calcd.listener.pid, signal.SIGSTOP)
+        fill_the_pipe_of_reports(connection, calcd)
+        began = time.monotonic()
+        while time.monotonic() < began + 2.5:  # a handler that reports its progress does so once a second
+            assert ask(connection, Operation.ADD, 20, 22) == 42
+        os.kill(calcd.listener.pid, signal.SIGCONT)
+
+
+def fill_the_pipe_of_reports(connection: socket.socket, calcd: Calcd) -> None:
+    ((handler, pipe),) = [
+        (handler, fd)
+        for handler in calcd.handlers
+        for fd, file in handler.files().items()
+        if handler.title.endswith(f":{connection.getsockname()[1]}")
+        if fd > 2 and file.startswith("pipe:") and handler.may_write(fd)
+    ]
+    with open(f"/proc/{handler.pid}/fd/{pipe}", "wb", buffering=0) as reports:
+        os.set_blocking(reports.fileno(), False)
+        reports.write(b"." * report.CAPACITY)
 
 
 def test_what_one_had_told_is_known_though_it_died_before_it_read_a_command(folder: Path) -> None:

@@ -13,7 +13,7 @@ from support.resp_value import Value
 
 INFO = b"# Server\r\nredis_version:7.0.0\r\n\r\n# Clients\r\nconnected_clients:1\r\n\r\n# Stats\r\nx:0\r\n"
 ID = 41
-PEER, ADDRESS = b"192.0.2.1:4321", b"192.0.2.2:7070"
+PEER = b"192.0.2.1:4321"
 
 
 class Said(NamedTuple):
@@ -93,7 +93,7 @@ class Connection(Calculations, Descriptions):
         assert self.queue is not None
         if not self.is_spoilt:
             self.queue.append((name, arguments))
-            self.queued_bytes += len(b"".join(words))
+            self.queued_bytes += len(b" ".join(words)) + 1
             if len(self.queue) > 10_000 or self.queued_bytes > 1 << 20:
                 self.is_spoilt = True
                 give("ERR a transaction has at most 10000 commands and 1048576 bytes")
@@ -224,7 +224,7 @@ class Connection(Calculations, Descriptions):
         wanted = {
             "id": b"%d" % ID,
             "addr": PEER,
-            "laddr": ADDRESS,
+            "laddr": b"",
             "name": self.name,
             "resp": b"%d" % self.version,
             **self.library,

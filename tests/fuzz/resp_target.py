@@ -51,7 +51,7 @@ def dialogue(counts: Counts) -> Callable[[bytes], None]:
 def check(subject: Dialogue, quota: int | None, pieces: Sequence[bytes], expected: Conversation) -> None:
     """The pieces, as they come in, are answered as expected, and counted as they are answered."""
     stream = b"".join(pieces)
-    subject.begin(quota, resp_commands.PEER, resp_commands.ADDRESS)
+    subject.begin(quota, resp_commands.PEER)
     received = []
     begin_of_last = end_of_last = came = 0  # of the piece at which it ends
     for piece in pieces:

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -334,6 +335,33 @@ def test_an_answer_that_cannot_be_written_is_status_74(server: str, redirection:
     )
     assert ended.returncode == 74
     assert cause in ended.stderr
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+def test_a_mistake_that_nobody_can_be_told_has_its_status_and_is_no_answer(redirection: str) -> None:
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *calc_client.COMMAND, "2 +"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=calc_client.environment(),
+        timeout=calc_client.DEADLINE,
+        check=False,
+    )
+    assert (ended.stdout, ended.returncode) == ("", 64)
+
+
+def test_a_fault_of_its_own_is_no_division_by_zero() -> None:
+    start = "import calcd.client.main as program; program.parse_arguments = lambda _: 1 / 0; program.main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", start],
+        capture_output=True,
+        text=True,
+        env=calc_client.environment(),
+        timeout=calc_client.DEADLINE,
+        check=False,
+    )
+    assert (ended.stdout, ended.returncode) == ("", 70)
+    assert "this is a fault of calc-client itself, please report it: ZeroDivisionError" in ended.stderr
 
 
 def test_the_library_answers(server: str) -> None:

@@ -87,6 +87,23 @@ def test_what_was_answered_is_written_when_the_rest_cannot_be() -> None:
         assert client.stdout.read() == b"2\n4\n"
 
 
+@pytest.mark.parametrize("options", [[], ["--classic"]], ids=["resp", "classic"])
+def test_what_cannot_be_answers_is_none_of_many_lines(options: list[str]) -> None:
+    listener, address = calc_client.listen()
+    with listener, calc_client.start("--server", address, *options) as client:
+        assert client.stdin
+        client.stdin.write(b"1 + 1\n" * 100)
+        client.stdin.close()
+        with calc_client.accept(listener) as connection:
+            connection.recv(12, socket.MSG_WAITALL)
+            connection.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+            assert client.wait(calc_client.DEADLINE) == 76
+        assert client.stdout
+        assert client.stderr
+        assert client.stdout.read() == b""
+        assert b"sent 'SSH-2.0-OpenSSH_9.2p1" in client.stderr.read()
+
+
 def test_a_byte_order_mark_is_none_of_the_first_line(server: CServer) -> None:
     for first in ("# a comment", "add 2 3"):
         ended = calc_client.run("--server", server.address, lines=f"\ufeff{first}\n2 + 2\n")

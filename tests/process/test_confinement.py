@@ -121,6 +121,8 @@ def test_a_handler_holds_its_connection_the_way_for_its_report_and_an_empty_file
     with served(calcd) as (_, handler):
         kinds = [file.partition(":")[0] for fd, file in sorted(handler.files().items()) if fd > 2]
         assert sorted(kinds) == ["/memfd", "pipe", "socket"]
+        (empty,) = [fd for fd, file in handler.files().items() if file.startswith("/memfd")]
+        assert not handler.may_write(empty)
 
 
 def test_where_the_kernel_offers_no_filters_it_serves_and_says_so_once(

@@ -111,6 +111,25 @@ def test_who_does_not_read_is_cut_off(folder: Path) -> None:
         assert seconds >= 0.2
 
 
+@pytest.mark.parametrize("questions", [QUESTION * 5000, b"INFO\n" * 12_000], ids=["classic", "RESP"])
+def test_who_does_not_read_is_cut_off_behind_the_end_of_its_lifetime_too(
+    folder: Path, questions: bytes
+) -> None:
+    """The end of the lifetime is a signal that comes again and again, each time into the wait for room."""
+    with (
+        calcd_with(folder, "ConnectionLifetime=200ms\nSendTimeout=400ms") as calcd,
+        calcd.connect() as connection,
+    ):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(0.5)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            while True:
+                connection.sendall(questions)
+        seconds, deadline, _ = cut_off(calcd)
+        assert deadline == "SendTimeout"
+        assert seconds >= 0.4
+
+
 def test_a_connection_ends_with_its_lifetime_however_busy_it_is(folder: Path) -> None:
     with calcd_with(folder, "ConnectionLifetime=300ms") as calcd, calcd.connect() as connection:
         answered = 0

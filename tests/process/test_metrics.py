@@ -85,17 +85,19 @@ def test_who_sends_nothing_is_cut_off_and_keeps_nobody_waiting_for_long(
             assert ask(client, Operation.ADD, 2, 3) == 5
 
 
-def test_there_are_four_processes_at_most(folder: Path, metrics: socket.socket) -> None:
-    def scraping() -> int:
-        children = calcd.listener.children()
-        return sum(child.belongs(lambda p: p.title == "calcd: answering a scrape") for child in children)
+def scraping(calcd: Scraped) -> int:
+    """How many processes answer scrapes."""
+    children = calcd.listener.children()
+    return sum(child.belongs(lambda p: p.title == "calcd: answering a scrape") for child in children)
 
+
+def test_there_are_four_processes_at_most(folder: Path, metrics: socket.socket) -> None:
     with Scraped(folder, metrics) as calcd, contextlib.ExitStack() as silent:
         for _ in range(20):
             silent.enter_context(socket.create_connection(calcd.metrics_address))
-        wait_for(lambda: scraping() == 4, "four processes")
+        wait_for(lambda: scraping(calcd) == 4, "four processes")
         for _ in range(20):
-            assert scraping() <= 4
+            assert scraping(calcd) <= 4
 
 
 def test_calcd_is_scraped_when_it_is_full(folder: Path, metrics: socket.socket) -> None:
@@ -121,6 +123,15 @@ def test_calcd_is_scraped_while_it_stops(folder: Path, metrics: socket.socket) -
         for _ in range(10):
             assert calcd.metrics()["calcd_connections"] == 1
         os.kill(handler.pid, signal.SIGCONT)
+
+
+def test_who_connects_and_sends_nothing_does_not_hold_up_a_stop(folder: Path, metrics: socket.socket) -> None:
+    """Else the drain time would be over, and its end is a line in the log."""
+    calcd = Scraped(folder, metrics)
+    calcd.config.write_text("[calcd]\nDrainTime=3s\n")
+    with calcd, socket.create_connection(calcd.metrics_address, timeout=DEADLINE):
+        wait_for(lambda: scraping(calcd) == 1, "a process that waits for the request")
+        calcd.stop()
 
 
 def test_no_scrape_is_lost_by_reloads_and_by_a_listener_that_dies(

@@ -191,6 +191,21 @@ def test_who_does_not_end_its_command_when_calcd_stops_is_told_so(folder: Path) 
         assert all_replies(connection).startswith(b"-ERR calcd stops")
 
 
+def test_a_client_that_reads_slowly_does_not_hold_up_a_stop(folder: Path) -> None:
+    """One read of its handler is ten thousand replies. Else the handler would be killed, with a warning."""
+    with calcd_with(folder, "DrainTime=15s") as calcd, calcd.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"INFO\r\n" * 10_000)
+        assert connection.recv(4096)
+        calcd.signal(signal.SIGTERM)
+
+        def has_ended() -> bool:
+            connection.recv(4096)
+            return any(re.match(ENDED + "closed by calcd, which stops", line) for line in calcd.log())
+
+        wait_for(has_ended, "the end of the connection")
+
+
 def test_max_requests_closes_behind_the_last_reply(folder: Path) -> None:
     with calcd_with(folder, "MaxRequests=2", CUT_OFF) as calcd, calcd.connect() as connection:
         connection.sendall(b"PING\r\nPING\r\n")

@@ -8,7 +8,7 @@ CLIENT_ID = 41
 
 def new_dialogue(quota: int | None = None) -> Dialogue:
     dialogue = Dialogue(lambda: INFO, lambda: CLIENT_ID)
-    dialogue.begin(quota, b"192.0.2.1:4321", b"192.0.2.2:7070")
+    dialogue.begin(quota, b"192.0.2.1:4321")
     return dialogue
 
 

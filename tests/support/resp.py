@@ -2,10 +2,11 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from support.daemon import Calcd
+from support.resp_value import Value, read_value
 
 MARK = b"*2\r\n$4\r\nECHO\r\n$5\r\nmark\n\r\n"  # a command whose reply is like no other
 MARKED = b"$5\r\nmark\n\r\n"
@@ -39,50 +40,35 @@ def bulk(text: bytes) -> bytes:
 
 
 def decode(stream: bytes) -> list[object]:
-    """All replies of a stream. Raises AssertionError where it ends within one, or holds no RESP."""
+    """All replies of a stream. Raises AssertionError or ValueError where it ends within one or is no RESP."""
     replies: list[object] = []
     at = 0
     while at < len(stream):
-        reply, at = _decode_one(stream, at)
-        replies.append(reply)
+        value, at = read_value(stream, at, version=3)
+        replies.append(_plain(value))
     return replies
 
 
-def _decode_one(stream: bytes, at: int) -> tuple[object, int]:
-    end = stream.find(b"\r\n", at)
-    assert end >= 0, f"no end of line in {stream[at:]!r}"
-    kind, line = chr(stream[at]), stream[at + 1 : end]
-    assert b"\r" not in line
-    assert b"\n" not in line
-    at = end + 2
-    if kind in _LINES:
-        return _LINES[kind](line), at
-    assert kind in "$=*~%", f"{kind} begins no reply"
-    length = int(line)
-    if length == -1:
-        return None, at
-    if kind in "$=":
-        text = stream[at : at + length]
-        assert stream[at + length : at + length + 2] == b"\r\n", stream[at:]
-        return Verbatim(text[:3].decode(), text[4:]) if kind == "=" else text, at + length + 2
-    items = []
-    for _ in range(length * 2 if kind == "%" else length):
-        item, at = _decode_one(stream, at)
-        items.append(item)
-    return dict(zip(items[::2], items[1::2], strict=True)) if kind == "%" else items, at
-
-
-def _integer(line: bytes) -> int:
-    assert -(2**63) <= int(line) < 2**63
-    return int(line)
-
-
-_LINES: dict[str, Callable[[bytes], object]] = {
-    "+": bytes,
-    "-": lambda line: Error(line.decode()),
-    ":": _integer,
-    "_": lambda _: None,
-}
+def _plain(value: Value) -> object:
+    reply: object
+    match value.kind:
+        case b":":
+            reply = int(value.text)
+            assert -(2**63) <= reply < 2**63
+        case b"-":
+            reply = Error(value.text.decode())
+        case b"=":
+            reply = Verbatim(value.text[:3].decode(), value.text[4:])
+        case b"_":
+            reply = None
+        case b"%":
+            items = [_plain(item) for item in value.items]
+            reply = dict(zip(items[::2], items[1::2], strict=True))
+        case b"*" | b"~":
+            reply = [_plain(item) for item in value.items]
+        case _:
+            reply = value.text
+    return reply
 
 
 def ask(connection: socket.socket, stream: bytes) -> bytes:

@@ -203,10 +203,3 @@ def test_any_bytes_are_replies_or_an_error(data: bytes) -> None:
     except (NotCalcdError, ConnectionLostError):
         return
     assert all(isinstance(reply, ClientError) or int(reply) is not None for reply in received)
-
-
-def test_more_classic_replies_than_requests_are_no_answer() -> None:
-    protocol = Classic()
-    protocol.encode([Request(Operation.ADD, 1, 1)])
-    with pytest.raises(NotCalcdError, match="SSH-2"):
-        protocol.decode(b"SSH-2.0-x\r\n", [])

@@ -111,6 +111,32 @@ def test_each_connection_that_the_log_may_show_is_told_of() -> None:
     ]
 
 
+def test_what_hijacked_handlers_report_is_no_sum_too_large_to_send() -> None:
+    outbox = Outbox(sums_up=True, tells_progress=True)
+    most = 2**64 - 1
+    for handler in (1, 2):
+        outbox.accepted(handler, accepted(handler))
+        fields = (report.ENDED, handler, False, most, report.QUIT, most, most, most, b"", report.RESP)
+        outbox.ended(handler, b"", (*fields, most, most, most, most))
+    outbox.close_sum()
+    assert list(map(events.decode, outbox.events)) == [
+        events.Served(report.RESP, report.QUIT, 2, events.Sums(*[most] * 7))
+    ]
+
+
+def test_of_a_connection_that_goes_on_only_the_last_report_waits_for_the_supervisor() -> None:
+    outbox = Outbox(sums_up=False, tells_progress=True)
+    outbox.accepted(1, accepted(1))
+    for requests in range(1, 1000):
+        outbox.progress(1, report.progress(report.PROGRESS, 1, requests, 12, 4, 0, 0, 0, 0))
+    assert len(outbox) == 2
+    outbox.close_sum()
+    assert list(map(events.decode, outbox.events)) == [
+        events.Accepted(1, "192.0.2.1:4321"),
+        events.Progress(1, events.Sums(999, 12, 4)),
+    ]
+
+
 def test_a_supervisor_from_before_an_upgrade_hears_of_no_progress() -> None:
     outbox = Outbox(sums_up=False, tells_progress=False)
     outbox.accepted(1, accepted(1))

@@ -1,10 +1,16 @@
 """RESP: what ends a dialogue, and how much of it is said at once."""
 
+import math
+import socket
+
 import pytest
 from support.dialogue import new_dialogue, say
 from support.resp import array
 
+from calcd.handler import report
+from calcd.handler.session import Session
 from calcd.protocol.resp.dialogue import ENDED_QUIT, ENDED_QUOTA, ENDED_STRANGER, Dialogue
+from calcd.settings.limits import Limits
 
 OK = b"+OK\r\n"
 
@@ -14,6 +20,29 @@ def test_quit_ends_and_what_follows_is_not_run(line: bytes) -> None:
     dialogue = new_dialogue()
     assert say(dialogue, line + b"PING\r\n", b"PING\r\n") == OK
     assert (dialogue.ending, dialogue.commands, dialogue.pending) == (ENDED_QUIT, 1, b"")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "ending", "unanswered"),
+    [
+        ([b"QU", b"IT\r\n"], report.QUIT, b""),
+        ([b"*1\r\n$4", b"\r\nQUIT\r\n"], report.QUIT, b""),
+        ([b"PI", b"NG\r\n*x\r\n"], report.PROTOCOL_ERROR, b"*x\r\n"),
+    ],
+)
+def test_a_session_reports_what_had_no_answer_and_nothing_else(
+    pieces: list[bytes], ending: int, unanswered: bytes
+) -> None:
+    client, connection = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    session = Session(
+        Limits(dict.fromkeys(Limits.NAMES, math.inf)), Dialogue(lambda: b"", lambda: 1), lambda _: None
+    )
+    with client:
+        for piece in pieces:
+            client.send(piece)
+        client.shutdown(socket.SHUT_WR)
+        outcome = session.serve(connection.detach(), "classic resp", b"somebody")
+    assert (outcome[0], outcome[4]) == (ending, unanswered)
 
 
 @pytest.mark.parametrize(
@@ -97,5 +126,7 @@ def test_more_may_come_before_all_is_answered() -> None:
     assert dialogue.commands == 102
 
 
-def test_a_refusal_is_an_error_of_one_line() -> None:
-    assert Dialogue.refusal("calcd stops:\r\ntry again") == b"-ERR calcd stops:  try again\r\n"
+def test_a_refusal_is_an_error_of_one_line_and_counts_as_one() -> None:
+    dialogue = new_dialogue()
+    assert dialogue.refusal("calcd stops:\r\ntry again") == b"-ERR calcd stops:  try again\r\n"
+    assert dialogue.errors == [0, 0, 0, 1]

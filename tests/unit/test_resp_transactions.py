@@ -91,11 +91,19 @@ def test_at_most_10000_commands_wait() -> None:
 
 def test_at_most_1_mib_waits() -> None:
     dialogue = new_dialogue()
-    echo = array(b"ECHO", b"x" * 65_532)
+    echo = array(b"ECHO", b"x" * 65_530)
     assert say(dialogue, b"MULTI\r\n" + echo * 16) == OK + QUEUED * 16
     assert say(dialogue, b"PING\nEXEC\n") == (
         b"-ERR a transaction has at most 10000 commands and 1048576 bytes\r\n" + ABORTED
     )
+
+
+def test_an_empty_word_is_no_way_to_have_more_wait() -> None:
+    dialogue = new_dialogue()
+    info = array(b"INFO", *[b""] * 1023)
+    most = 1024 * 1024 // (len(b"INFO") + 1024)
+    assert say(dialogue, b"MULTI\r\n" + info * most) == OK + QUEUED * most
+    assert say(dialogue, info).startswith(b"-ERR a transaction has at most ")
 
 
 def test_the_replies_of_exec_come_in_portions_too() -> None:

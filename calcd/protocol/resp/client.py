@@ -15,7 +15,6 @@ class Client:
     __slots__ = (
         "_client_id",
         "_id",
-        "address",
         "has_quit",
         "info",
         "library",
@@ -29,13 +28,12 @@ class Client:
         self.info = info
         self._client_id = client_id
         self.transaction = Transaction()
-        self.begin(b"", b"")
+        self.begin(b"")
 
-    def begin(self, peer: bytes, address: bytes) -> None:
-        """Another connection: from peer, to address."""
+    def begin(self, peer: bytes) -> None:
+        """Another connection, from peer."""
         self._id = 0
         self.peer = peer
-        self.address = address
         self.has_quit = False
         self.library = {b"lib-name": b"", b"lib-ver": b""}
         self.reset()

@@ -138,13 +138,12 @@ def client_info(client: Client, _words: list[bytes]) -> bytes:
     """All fields of Redis's, because redis-py wants them: zeros where calcd has nothing."""
     return text(
         client.version,
-        b"id=%d addr=%b laddr=%b fd=0 name=%b age=0 idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 watch=0 "
+        b"id=%d addr=%b laddr= fd=0 name=%b age=0 idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 watch=0 "
         b"qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r "
         b"cmd=client|info user=default redir=-1 resp=%d lib-name=%b lib-ver=%b\n"
         % (
             client.id,
             client.peer,
-            client.address,
             client.name,
             client.version,
             client.library[b"lib-name"],

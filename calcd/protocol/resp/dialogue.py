@@ -63,11 +63,11 @@ class Dialogue:
     def __init__(self, info: Callable[[], bytes], client_id: Callable[[], int]) -> None:
         self._client = Client(info, client_id)
         self._requests = Requests()
-        self.begin(None, b"", b"")
+        self.begin(None, b"")
 
-    def begin(self, quota: int | None, peer: bytes, address: bytes) -> None:
-        """A new connection, from peer to address, which may ask quota commands; None is no limit."""
-        self._client.begin(peer, address)
+    def begin(self, quota: int | None, peer: bytes) -> None:
+        """A new connection, from peer, which may ask quota commands; None is no limit."""
+        self._client.begin(peer)
         self._requests.forget()
         self._quota = _NO_QUOTA if quota is None else quota
         self._unknown = 0
@@ -81,10 +81,9 @@ class Dialogue:
         self.first = b""  # the first bytes that the client has sent
         self._count(0)
 
-    @staticmethod
-    def refusal(reason: str) -> bytes:
+    def refusal(self, reason: str) -> bytes:
         """The reply to a command that is not answered, because calcd closes the connection."""
-        return replies.error(f"ERR {reason}")
+        return self._error(f"ERR {reason}")
 
     @property
     def pending(self) -> bytes:

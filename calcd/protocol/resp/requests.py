@@ -117,7 +117,7 @@ class Requests:
             if self._scanned > MAX_LINE:
                 raise ProtocolError("too big inline request")
             return None
-        words = words_of(bytes(self.data[at:end]))
+        words = words_of(bytes(self.data[at:end]), MAX_ARGUMENTS)
         if len(words) > MAX_ARGUMENTS:
             raise ProtocolError("too big inline request")
         self.at = end + 1

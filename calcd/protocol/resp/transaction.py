@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from calcd.protocol.resp.command import Command
 
 MAX_COMMANDS = 10_000
-MAX_SIZE = 1024 * 1024  # bytes of all names and arguments
+# Bytes of all names and arguments, and one for each of them: an empty one takes memory as well.
+MAX_SIZE = 1024 * 1024
 
 
 class Transaction:
@@ -37,7 +38,7 @@ class Transaction:
         """Raises CommandError, and aborts, if that is more than calcd keeps."""
         if self.is_aborted:
             return
-        self._size += sum(map(len, words))
+        self._size += sum(map(len, words)) + len(words)
         if len(self.queue) == MAX_COMMANDS or self._size > MAX_SIZE:
             self.abort()
             raise CommandError(f"ERR a transaction has at most {MAX_COMMANDS} commands and {MAX_SIZE} bytes")

@@ -12,12 +12,13 @@ _HEX = frozenset(b"0123456789abcdefABCDEF")
 _APOSTROPHE, _X = b"'x"
 
 
-def words_of(line: bytes) -> list[bytes]:
-    """The words of a line. Raises ProtocolError if a quote has no other, or a word goes on behind it."""
+def words_of(line: bytes, most: int) -> list[bytes]:
+    """The words of a line, or some that are more than most. Raises ProtocolError if a quote has no other, or
+    a word goes on behind it."""
     quotes = line.translate(_BOTH_QUOTES)
     words: list[bytes] = []
     at = 0
-    while (quote := quotes.find(b'"', at)) >= 0:
+    while (quote := quotes.find(b'"', at)) >= 0 and len(words) <= most:
         words += line[at:quote].split()
         begins_within = quote > at and line[quote - 1] not in _BLANKS
         before = words.pop() if begins_within else b""

@@ -77,6 +77,10 @@ class ListenerProcess:
     def fileno(self) -> int:
         return self._socket.fileno()
 
+    def reports_fileno(self) -> int:
+        """Where the handlers of a listener that is dead report."""
+        return self._reports
+
     def tell(self, *command: int) -> None:
         """Sends a command, given as its bytes. Errors are ignored: other checks find a listener that has died
         or does not read."""

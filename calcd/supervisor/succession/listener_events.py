@@ -78,22 +78,28 @@ class ListenerEvents:
         self._unconfined: Unconfined | None = None  # what was logged last of the seccomp filters
 
     def watch(self, listener: ListenerProcess) -> None:
-        self._loop.watch(listener.fileno(), partial(self._take_now_and_then, listener))
+        self._watch(listener, listener.fileno(), self._take)
 
     def ignore(self, listener: ListenerProcess) -> None:
-        """Ends watch(). Call it before the listener is closed."""
+        """Ends watch() and watch_reports(). Call it before the listener is closed."""
         self._loop.timers.cancel(_timer_of(listener))
         self._loop.ignore(listener.fileno())
+        self._loop.ignore(listener.reports_fileno())
 
-    def _take_now_and_then(self, listener: ListenerProcess) -> None:
+    def _watch(self, listener: ListenerProcess, file: int, take: Callable[[ListenerProcess], object]) -> None:
+        self._loop.watch(file, partial(self._take_now_and_then, listener, file, take))
+
+    def _take_now_and_then(
+        self, listener: ListenerProcess, file: int, take: Callable[[ListenerProcess], object]
+    ) -> None:
         """Takes events now, and again after _INTERVAL instead of when the next one comes.
 
         Under load, each connection would wake the supervisor twice. Many events together cost a fraction of
         that. They wait in the kernel, so they are not lost if the listener dies.
         """
-        self._take(listener)
-        self._loop.ignore(listener.fileno())
-        self._loop.timers.set(_timer_of(listener), _INTERVAL, partial(self.watch, listener))
+        take(listener)
+        self._loop.ignore(file)
+        self._loop.timers.set(_timer_of(listener), _INTERVAL, partial(self._watch, listener, file, take))
 
     def take_all(self) -> None:
         for listener in list(self._roster.alive.values()):
@@ -168,10 +174,16 @@ class ListenerEvents:
 
     # Listeners that are dead ----------------------------------------------------------------------
 
+    def watch_reports(self, listener: ListenerProcess) -> None:
+        """Takes the reports of handlers whose listener is dead, as they come: in a pipe that nobody empties,
+        handlers that report their progress would soon wait for room, and their clients with them."""
+        self._watch(listener, listener.reports_fileno(), self.take_reports)
+
     def take_reports(self, listener: ListenerProcess) -> None:
         """Takes the reports that handlers have made to a listener that is dead."""
         for event in listener.reports():
             self._take_event_of_handler(listener, event)
+        self._shared.send()
 
     def orphan_ended(self, listener: ListenerProcess, handler: int, wait_status: int | None) -> None:
         """A handler of a dead listener has ended while it served. wait_status None is unknown."""

@@ -45,12 +45,14 @@ class Reaping:
             for handler in list(listener.connections):
                 self._events.orphan_ended(listener, handler, None)
             self._roster.orphaned.remove(listener)
+            self._events.ignore(listener)
             listener.close()
 
     def _listener_ended(self, listener: ListenerProcess, wait_status: int) -> None:
         self._events.ignore(listener)
         self._roster.orphaned.append(listener)
         self._events.take_reports(listener)
+        self._events.watch_reports(listener)
         self._reached.listener_ended(listener.pid)
         self._succession.ended(listener, wait_status)
 
