@@ -75,7 +75,10 @@ def _answer(client: ReconnectingClient, line: str, last_result: str | None) -> s
     if isinstance(result, ClientError):
         raise result
     print(result)
-    _tell_remainders(client, expression, evaluation)
+    try:
+        _tell_remainders(client, expression, evaluation)
+    except ClientError as error:  # the result is there all the same
+        complain(error, name="")
     return str(result)
 
 

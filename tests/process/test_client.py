@@ -405,18 +405,34 @@ def test_threads_that_share_a_client_get_their_own_answers(server: str) -> None:
     assert wrong == []
 
 
-def test_a_child_process_cannot_use_its_parents_client(server: str) -> None:
-    with Client(server) as c:
-        child = os.fork()
-        if child == 0:
+FORKS = """
+import os, sys
+from calcd.client import Client, SharedClientError
+with Client(sys.argv[1]) as c:
+    if os.fork() == 0:
+        with c:
             try:
                 c.add(2, 3)
-            except SharedClientError:
-                c.close()  # which says nothing to the server
-                os._exit(42)
-            os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
-        assert c.add(2, 3) == 5
+            except SharedClientError as error:
+                print("refused:", error, flush=True)
+        os._exit(0)
+    os.wait()
+    print(c.add(2, 3))
+"""
+
+
+def test_a_child_process_cannot_use_its_parents_client(server: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FORKS, server],
+        capture_output=True,
+        text=True,
+        env=calc_client.environment(CALCD_PROTOCOL="classic"),  # in which a close is a word to the server
+        timeout=calc_client.DEADLINE,
+        check=True,
+    )
+    refusal, answer = ended.stdout.splitlines()
+    assert refusal.startswith(f"refused: the connection to {server} belongs to another process")
+    assert answer == "5"
 
 
 def test_a_signal_handler_cannot_use_a_client_that_waits_for_an_answer() -> None:
