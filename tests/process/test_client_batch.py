@@ -1,6 +1,7 @@
 """calc-client with lines on its standard input."""
 
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from support import calc_client
 from support.c_server import CServer
 from support.daemon import Calcd
 from support.integers import c_int
+from support.processes import wait_for
 
 
 @pytest.fixture
@@ -125,30 +127,43 @@ def test_a_line_without_an_end_takes_no_memory(calcd: str) -> None:
     assert ended.stderr == "calc-client: line 1, column 65537: an expression has at most 65536 characters\n"
 
 
-def send_all(connection: socket.socket, data: bytes) -> None:
-    connection.sendall(data)
+def send_all(connection: socket.socket, line: bytes, count: int) -> None:
+    connection.sendall(line * count)
     connection.shutdown(socket.SHUT_WR)
 
 
-def test_streams_that_do_not_block_are_waited_for(server: CServer) -> None:
+def test_streams_that_do_not_block_are_waited_for(calcd: str) -> None:
     """Whoever shares a pipe or a terminal may have set that, for all who have it open."""
-    lines = b"1 + 1\n" * 50_000
+    number = b"9" * 100
     theirs, ours = socket.socketpair()
     with ours, theirs:
         theirs.setblocking(False)  # a flag of what is open, so the program that inherits it has it too
-        command = [*calc_client.COMMAND, "--server", server.address]
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         with subprocess.Popen(
-            command, stdin=theirs.fileno(), stdout=theirs.fileno(), env=calc_client.environment()
+            [*calc_client.COMMAND, "--server", calcd],
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            env=calc_client.environment(),
         ) as client:
             theirs.close()
             ours.settimeout(calc_client.DEADLINE)
-            sending = threading.Thread(target=send_all, args=(ours, lines))
+            ours.sendall(b"1 + 1\n")
+            assert ours.recv(100) == b"2\n"
+            wait_until_it_sleeps(client.pid)  # there is nothing to read
+            sending = threading.Thread(target=send_all, args=(ours, number + b" + 0\n", 20_000))
             sending.start()
+            select.select([ours], [], [], calc_client.DEADLINE)
+            wait_until_it_sleeps(client.pid)  # there is no room to write
             output = b""
             while chunk := ours.recv(1 << 16):
                 output += chunk
             sending.join()
-    assert (output, client.returncode) == (b"2\n" * 50_000, 0)
+    assert (output == (number + b"\n") * 20_000, client.returncode) == (True, 0)
+
+
+def wait_until_it_sleeps(pid: int) -> None:
+    stat = Path(f"/proc/{pid}/stat")
+    wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] in "SZ", "a client that waits")
 
 
 def test_a_line_longer_than_any_buffer_is_one_bad_line(server: CServer) -> None:
