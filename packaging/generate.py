@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import calcd
-from calcd.client import expression
-from calcd.client import main as client
+from calcd.client import arguments as client
+from calcd.client import exit_status, grammar
 from calcd.launch import options
 from calcd.log import messages
 from calcd.log.messages import Message
@@ -85,7 +85,7 @@ def main() -> None:
         write(folder / "man" / page.stem, fill(page.read_text(), manual_parts()))
     for program, its_options, operations in (
         ("calcd", options_of(options.make_parser()), ()),
-        ("calc-client", [Option(*row) for row in client.OPTIONS], tuple(expression.NAMES)),
+        ("calc-client", [Option(*row) for row in client.OPTIONS], tuple(grammar.NAMES)),
     ):
         for shell, name in (("bash", f"{program}.bash"), ("zsh", f"_{program}")):
             template = (SOURCES / f"completions/{shell}.in").read_text()
@@ -144,7 +144,7 @@ def manual_parts() -> dict[str, str]:
         "CALCD_OPTIONS": "\n".join(map(option_item, options_of(options.make_parser()))),
         "CALCD_STATUSES": statuses(failure.MEANINGS),
         "CLIENT_OPTIONS": "\n".join(option_item(Option(*row)) for row in client.OPTIONS),
-        "CLIENT_STATUSES": statuses(client.MEANINGS),
+        "CLIENT_STATUSES": statuses(exit_status.MEANINGS),
         "SETTINGS": "\n".join(map(setting_item, ROWS.values())),
         "ENDINGS": "\n".join(
             f".It\n{prose(ending)}" for ending in (connections.ENDINGS | connections.CUT_OFFS).values()

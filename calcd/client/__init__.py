@@ -8,16 +8,22 @@
 The errors that it raises are ClientErrors. Each is also the built-in exception that a caller would expect.
 """
 
-from calcd.client.connection import Client, Request
+from calcd.client.client import Client
 from calcd.client.errors import (
     AddressError,
     ClientError,
     ConnectError,
     ConnectionLostError,
     DivisionByZeroError,
+    ErrorReplyError,
+    NotCalcdError,
     OperandRangeError,
     ServerTimeoutError,
+    SharedClientError,
+    TooBigError,
+    UnknownProtocolError,
 )
+from calcd.client.request import Request
 from calcd.protocol.classic import Operation
 
 __all__ = [
@@ -27,8 +33,13 @@ __all__ = [
     "ConnectError",
     "ConnectionLostError",
     "DivisionByZeroError",
+    "ErrorReplyError",
+    "NotCalcdError",
     "OperandRangeError",
     "Operation",
     "Request",
     "ServerTimeoutError",
+    "SharedClientError",
+    "TooBigError",
+    "UnknownProtocolError",
 ]

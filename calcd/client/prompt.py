@@ -1,52 +1,124 @@
-"""The prompt of calc-client: it answers line by line, with history and line editing."""
+"""The prompt of calc-client: it answers line by line, with history, and line editing if there is readline."""
 
 import contextlib
-import os
-import readline
+import io
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-from calcd.client.connection import encode
+from calcd.client.characters import pointer
 from calcd.client.errors import ClientError
-from calcd.client.expression import NAMES, parse
+from calcd.client.evaluation import Evaluation
+from calcd.client.grammar import LAST_RESULT, NAMES, Expression, ExpressionError, Step, parse
+from calcd.client.history import History
 from calcd.client.reconnecting import ReconnectingClient
+from calcd.client.streams import complain
+from calcd.protocol.classic import Operation
 
-_WORDS = (*NAMES, "help", "quit", "exit")
-_HISTORY_LINES = 1000
+try:
+    import readline
+except ImportError:  # Python can be built without it
+    _has_readline = False
+else:
+    _has_readline = True
+
+_WORDS = (*NAMES, LAST_RESULT, "help", "quit", "exit")
 _HELP = """\
 add 2 3   2 + 3     the sum
 sub 2 3   2 - 3     the difference
 mul 2 3   2 * 3     the product (2 x 3 is the same)
 div 7 2   7 / 2     the quotient, without its fraction
+2 * (3 + 4) - -5    any expression; * and / come before + and -
+ans                 the last result
 help                these lines
 quit, exit, Ctrl-D  leave
-Operands are whole decimal numbers from -2147483648 to 2147483647; results wrap to the same range."""
+Numbers are whole and decimal, of any size that the server takes."""
 
 
 def run(client: ReconnectingClient) -> None:
     """Prompts until the end of input. Raises as ReconnectingClient.connect. Later errors are only printed."""
     server = client.connect().server
+    # A byte that is no character of the locale is a mistake in a line, and not the end of the prompt.
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
     print(f"calcd at {server}. Type help for help, quit to leave.")
-    readline.set_completer(_complete)
-    readline.parse_and_bind("tab: complete")
-    with _history():
+    last_result: str | None = None
+    with _editing() as history:
         while True:
             try:
-                line = input("calc> ").strip()
-                if line in ("quit", "exit"):
+                line = input("calc> ")
+                history.take(line)
+                command = line.strip()
+                if command in ("quit", "exit"):
                     return
-                if line == "help":
+                if command == "help":
                     print(_HELP)
-                elif line:
-                    print(client.exchange(encode(*parse(line)))[0])
+                elif command:
+                    last_result = _answer(client, line, last_result)
             except EOFError:
                 print()
                 return
             except KeyboardInterrupt:
                 print()  # ends the line, or the wait for its answer
+            except ExpressionError as error:
+                complain(f"{error}\n{pointer(line, error.column)}", name="")
             except ClientError as error:
-                print(error, file=sys.stderr)
+                complain(error, name="")
+
+
+def _answer(client: ReconnectingClient, line: str, last_result: str | None) -> str:
+    """Prints the result of the line, and what its divisions leave. Returns the result."""
+    expression = parse(line, last_result)
+    evaluation = Evaluation([expression])
+    evaluation.run(client.ask)
+    (result,) = evaluation.answers()
+    if isinstance(result, ClientError):
+        raise result
+    print(result)
+    try:
+        _tell_remainders(client, expression, evaluation)
+    except ClientError as error:  # the result is there all the same
+        complain(error, name="")
+    return str(result)
+
+
+def _tell_remainders(client: ReconnectingClient, expression: Expression, evaluation: Evaluation) -> None:
+    """Says of each division that loses something what it loses. The server calculates this, too."""
+    divisions = [
+        tuple(str(evaluation.value(0, operand)) for operand in (step.op1, step.op2, number))
+        for number, step in enumerate(expression.steps)
+        if step.operation == Operation.DIV
+    ]
+    remainders = Evaluation(
+        [
+            Expression([Step(Operation.MUL, quotient, divisor), Step(Operation.SUB, dividend, 0)], 1)
+            for dividend, divisor, quotient in divisions
+        ]
+    )
+    remainders.run(client.ask)
+    for (dividend, divisor, quotient), remainder in zip(divisions, remainders.answers(), strict=True):
+        if isinstance(remainder, str) and remainder != "0":
+            print(f"{dividend} / {divisor} is {quotient}, remainder {remainder}")
+
+
+@contextlib.contextmanager
+def _editing() -> Iterator[History]:
+    """Loads the lines of earlier prompts, and saves the new ones at the end."""
+    history = History(_remember)
+    if _has_readline:
+        readline.set_completer(_complete)
+        is_libedit = "libedit" in (readline.__doc__ or "")
+        readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
+    try:
+        yield history
+    finally:
+        history.save()
+
+
+def _remember(line: str) -> None:
+    if _has_readline:
+        with contextlib.suppress(ValueError):  # the line has a character that the locale lacks
+            readline.add_history(line)
 
 
 def _complete(text: str, state: int) -> str | None:
@@ -56,29 +128,3 @@ def _complete(text: str, state: int) -> str | None:
         return None
     found = [word + " " for word in _WORDS if word.startswith(text)]
     return found[state] if state < len(found) else None
-
-
-@contextlib.contextmanager
-def _history() -> Iterator[None]:
-    """Loads the lines of earlier prompts, and saves the new ones at the end. Errors are ignored."""
-    with contextlib.suppress(OSError):
-        readline.read_history_file(_history_file())
-    before = readline.get_current_history_length()
-    readline.set_history_length(_HISTORY_LINES)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            path = _history_file()
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            # Appending keeps the lines of another prompt that was open at the same time.
-            readline.append_history_file(readline.get_current_history_length() - before, path)
-
-
-def _history_file() -> Path:
-    state = Path(os.environ.get("XDG_STATE_HOME", ""))
-    # The XDG specification says that a relative path is ignored.
-    if not state.is_absolute():
-        state = Path("~/.local/state").expanduser()
-    return state / "calc-client" / "history"

@@ -65,7 +65,7 @@ def test_the_edges_in_one_pipeline(server: CServer) -> None:
         for operation, a, b in itertools.product(RESULTS, EDGES, EDGES)
         if operation != Operation.DIV or b != 0
     ]
-    with Client(server.address) as c:
+    with Client(server.address, protocol="classic", wraps=True) as c:
         assert c.compute(requests) == [in_python(*request) for request in requests]
 
 

@@ -1,5 +1,6 @@
 """calc-client's prompt, on a terminal."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,8 +52,8 @@ def test_a_line_is_answered(server: CServer, tmp_path: Path, line: str, answer: 
 
 def test_a_mistake_is_explained_and_the_prompt_goes_on(server: CServer, tmp_path: Path) -> None:
     with prompt(server, tmp_path) as terminal:
-        assert ask(terminal, "div 1 0") == "division by zero has no answer"
-        assert "first operand does not fit 32 bits" in ask(terminal, "add 2147483648 1")
+        assert ask(terminal, "div 1 0") == "division by zero"
+        assert "first operand does not fit the 32 bits" in ask(terminal, "add 2147483648 1")
         assert "'0x10' is not a whole decimal number" in ask(terminal, "0x10 + 1")
         assert "unknown operation 'pow'" in ask(terminal, "pow 2 3")
         assert ask(terminal, "add 2 3") == "5"
@@ -63,7 +64,7 @@ def test_help_names_the_commands(server: CServer, tmp_path: Path) -> None:
         terminal.expect(PROMPT)
         terminal.press("help\r")
         shown = terminal.expect(PROMPT)
-        for word in ("add 2 3", "sub", "mul", "div", "quit", "exit", "Ctrl-D"):
+        for word in ("add 2 3", "sub", "mul", "div", "2 * (3 + 4) - -5", "ans", "quit", "exit", "Ctrl-D"):
             assert word in shown
 
 
@@ -158,10 +159,100 @@ def test_ctrl_c_while_waiting_drops_the_question_and_not_the_prompt(tmp_path: Pa
         with calc_client.accept(listener) as first:
             terminal.expect(PROMPT)
             terminal.press("add 2 3\r")
-            assert len(first.recv(12)) == 12
+            calc_client.receive_line(first)
             terminal.press("\x03")
             terminal.expect(PROMPT)
         terminal.press("add 20 22\r")
         with calc_client.accept(listener) as second:
-            calc_client.answer_one(second)
+            calc_client.add_one(second)
             terminal.expect("\n42\r\n")
+
+
+def test_ans_is_the_last_result(server: CServer, tmp_path: Path) -> None:
+    with prompt(server, tmp_path) as terminal:
+        assert ask(terminal, "ans + 1") == "ans is the last result at the prompt, and there is none"
+        assert ask(terminal, "6 * 7") == "42"
+        assert "is no number" in ask(terminal, "1 + foo")
+        assert ask(terminal, "(ans - 2) / 10") == "4"
+        assert ask(terminal, "-ans") == "-4"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("7 / 2", "3\r\n7 / 2 is 3, remainder 1\r\n"),
+        ("-7 / 2 + 1", "-2\r\n-7 / 2 is -3, remainder -1\r\n"),
+        ("7 / 2 + 5 / (1 + 1)", "5\r\n7 / 2 is 3, remainder 1\r\n5 / 2 is 2, remainder 1\r\n"),
+        ("6 / 2", "3\r\n"),
+    ],
+)
+def test_what_a_division_loses_is_said(server: CServer, tmp_path: Path, line: str, shown: str) -> None:
+    with prompt(server, tmp_path) as terminal:
+        terminal.expect(PROMPT)
+        terminal.press(line + "\r")
+        terminal.expect(line + "\r\n")
+        assert terminal.expect(PROMPT) == shown + PROMPT
+
+
+def test_a_caret_points_at_a_mistake(server: CServer, tmp_path: Path) -> None:
+    with prompt(server, tmp_path) as terminal:
+        assert ask(terminal, "2 * (3 +") == "a number is missing"
+        assert terminal.expect(PROMPT) == "    2 * (3 +\r\n            ^\r\n" + PROMPT
+
+
+def in_an_odd_place(server: CServer, *program: str, **environment: str) -> Terminal:
+    inherited = calc_client.environment(**environment)
+    return Terminal([*program, "--server", server.address], inherited)
+
+
+def test_a_byte_that_is_no_text_is_a_mistake_and_not_the_end(server: CServer, tmp_path: Path) -> None:
+    environment = {"XDG_STATE_HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    with in_an_odd_place(server, *calc_client.COMMAND, **environment) as terminal:
+        terminal.expect(PROMPT)
+        terminal.press(b"2 + \xff\r")
+        terminal.expect("the byte 0xFF, which is no UTF-8, means nothing here")
+        assert ask(terminal, "add 2 3") == "5"
+        terminal.expect(PROMPT)
+        terminal.press("\x04")
+        assert terminal.wait() == 0
+    # The history has it, and the next prompt gets along with that.
+    with in_an_odd_place(server, *calc_client.COMMAND, **environment) as terminal:
+        assert ask(terminal, "add 2 3") == "5"
+
+
+def test_without_a_home_there_is_no_history_and_all_else(server: CServer) -> None:
+    """As in a container, whose user is in no passwd file."""
+    nobody = ("/usr/bin/setpriv", "--reuid=54321", "--clear-groups", "/usr/bin/env", "-u", "HOME")
+    with in_an_odd_place(server, *nobody, *calc_client.COMMAND, XDG_STATE_HOME="") as terminal:
+        assert ask(terminal, "add 2 3") == "5"
+        terminal.expect(PROMPT)
+        terminal.press("\x04")
+        assert terminal.wait() == 0
+        assert terminal.shown.strip() == ""
+
+
+def test_without_readline_there_is_a_prompt(server: CServer, tmp_path: Path) -> None:
+    """As in a Python that was built without it."""
+    start = "import sys; sys.modules['readline'] = None; from calcd.client.main import main; sys.exit(main())"
+    program = (sys.executable, "-W", "error", "-c", start)
+    for _ in ("the first", "one with a history"):
+        with in_an_odd_place(server, *program, XDG_STATE_HOME=str(tmp_path)) as terminal:
+            assert ask(terminal, "add 2 3") == "5"
+            terminal.expect(PROMPT)
+            terminal.press("quit\r")
+            assert terminal.wait() == 0
+    assert (tmp_path / "calc-client" / "history").read_text() == "add 2 3\nquit\nadd 2 3\nquit\n"
+
+
+def test_the_history_keeps_the_last_thousand_lines(server: CServer, tmp_path: Path) -> None:
+    file = tmp_path / "calc-client" / "history"
+    file.parent.mkdir()
+    file.write_text("".join(f"add {n} 1\n" for n in range(1000)))
+    with prompt(server, tmp_path) as terminal:
+        assert ask(terminal, "add 2 3") == "5"
+        terminal.expect(PROMPT)
+        terminal.press("quit\r")
+        assert terminal.wait() == 0
+    assert file.read_text().splitlines() == [*(f"add {n} 1" for n in range(2, 1000)), "add 2 3", "quit"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["history"]

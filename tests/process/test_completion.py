@@ -11,8 +11,8 @@ import pytest
 from support.daemon import TREE
 from support.terminal import Terminal
 
-from calcd.client import expression
-from calcd.client import main as client
+from calcd.client import arguments as client
+from calcd.client import grammar
 from calcd.launch import options
 from calcd.settings import values
 from calcd.settings.table import ROWS
@@ -135,7 +135,7 @@ def test_a_word_that_is_clear_is_completed(shell: Shell, line: str, completed: s
 
 
 def test_operations_are_offered_where_one_belongs(shell: Shell) -> None:
-    assert shell.offered("calc-client ") == set(expression.NAMES)
+    assert shell.offered("calc-client ") == set(grammar.NAMES)
 
 
 def test_the_usual_addresses_are_offered(shell: Shell) -> None:

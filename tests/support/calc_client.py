@@ -8,15 +8,13 @@ from pathlib import Path
 
 from support import processes
 
-from calcd.protocol import calculator
-
 DEADLINE = processes.DEADLINE
 COMMAND = (sys.executable, "-W", "error", "-m", "calcd.client")
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's environment with calcd to be imported from the tree, and no server set."""
-    inherited = {name: value for name, value in os.environ.items() if name != "CALCD_SERVER"}
+    """This process's environment with calcd to be imported from the tree, and no server or protocol set."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CALCD_")}
     return {**inherited, "PYTHONPATH": str(Path(__file__).parents[2]), **changes}
 
 
@@ -60,7 +58,18 @@ def accept(listener: socket.socket) -> socket.socket:
     return connection
 
 
-def answer_one(connection: socket.socket) -> None:
-    """Reads a request and sends what the classic protocol says."""
-    frame = connection.recv(calculator.REQUEST.size, socket.MSG_WAITALL)
-    connection.sendall(calculator.answer(frame)[0])
+def receive_line(connection: socket.socket) -> bytes:
+    """Reads a request of RESP as calc-client sends it: a line."""
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = connection.recv(1 << 16)
+        assert chunk, f"the client closed the connection behind {line!r}"
+        line += chunk
+    return line
+
+
+def add_one(connection: socket.socket) -> None:
+    """Reads a request to add, and sends the sum."""
+    name, a, b = receive_line(connection).split()
+    assert name == b"ADD"
+    connection.sendall(b":%d\r\n" % (int(a) + int(b)))

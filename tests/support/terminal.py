@@ -28,8 +28,8 @@ class Terminal:
             termios.tcsetwinsize(0, (0, columns))
             os.execve(command[0], command, {**environment, "TERM": kind})
 
-    def press(self, keys: str) -> None:
-        os.write(self._fd, keys.encode())
+    def press(self, keys: str | bytes) -> None:
+        os.write(self._fd, keys.encode() if isinstance(keys, str) else keys)
 
     def expect(self, text: str) -> str:
         """Waits until text is shown, and takes what was shown up to its end."""
@@ -66,7 +66,7 @@ class Terminal:
             data = os.read(self._fd, 4096)
         except OSError:  # EIO: nobody has the other side open
             return False
-        self.shown += data.decode()
+        self.shown += data.decode(errors="replace")
         return bool(data)
 
     def _reap(self) -> int:

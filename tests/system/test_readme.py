@@ -36,6 +36,7 @@ def test_its_other_commands_work_and_its_python_does(machine: Machine, tree: str
     (to_nc,) = (command for command in commands if command.endswith(" | nc 127.0.0.1 7070"))
     assert said[to_nc].split("\n") == [":-1", "-DIVBYZERO division by zero", "+OK"]
     assert said["calc-client 7 x 6"] == "42"
+    assert said["calc-client '2 * (3 + 4) - -5'"] == "19"
     assert said["printf '%s\\n' '1 + 1' 'mul 3, 4' | calc-client"] == "2\n12"
     (program,) = blocks("python")
     answer = machine.run("PYTHONPATH=/usr/local/lib/calcd python3 -", stdin=program)

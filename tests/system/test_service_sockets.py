@@ -58,7 +58,7 @@ def test_both_lines_for_every_address_go_together_and_the_second_is_for_ipv6_alo
 
 
 def test_the_name_of_the_socket_says_which_protocols_are_spoken(service: Service) -> None:
-    ask = "redis-cli -p 7070 ADD 2 3; calc-client mul 6 7"
+    ask = "redis-cli -p 7070 ADD 2 3; calc-client --classic mul 6 7"
     service.machine.run("systemctl start calcd.socket")
     assert service.machine.output(ask) == "5\n42"
     service.use_example("calcd.socket.d/resp-alone.conf")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from calcd.client.main import Arguments, UsageError, parse_arguments
+from calcd.client.arguments import Arguments, UsageError, parse_arguments
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,12 @@ from calcd.client.main import Arguments, UsageError, parse_arguments
         ("add -2 -3", Arguments(expression="add -2 -3")),
         ("-2+3", Arguments(expression="-2+3")),
         ("2 - 3", Arguments(expression="2 - 3")),
+        ("-5 + 3", Arguments(expression="-5 + 3")),
+        ("- 5", Arguments(expression="- 5")),
+        ("-- 2 + 3", Arguments(expression="2 + 3")),
+        ("--timeout 2 -- --help", Arguments(timeout=2.0, expression="--help")),
+        ("--classic 2 + 3", Arguments(protocol="classic", expression="2 + 3")),
+        ("--wrap --classic 2 + 3", Arguments(protocol="classic", wraps=True, expression="2 + 3")),
         ("--server h:1 add 2 3", Arguments(server="h:1", expression="add 2 3")),
         ("add 2 3 --server=h:1", Arguments(server="h:1", expression="add 2 3")),
         ("--timeout 2.5", Arguments(timeout=2.5)),
@@ -30,10 +36,19 @@ def test_an_empty_operand_is_a_mistake_and_not_a_wish_for_a_prompt() -> None:
 @pytest.mark.parametrize("command", ["-h", "--help", "add 1 2 --help"])
 def test_help_tells_of_every_option_and_status(command: str) -> None:
     text = parse_arguments(command.split()).information
-    for option in ("--server", "--timeout", "--version", "--help", "CALCD_SERVER"):
+    for option in (
+        "--server",
+        "--timeout",
+        "--version",
+        "--help",
+        "--classic",
+        "--wrap",
+        "CALCD_SERVER",
+        "CALCD_PROTOCOL",
+    ):
         assert option in text
     statuses = [int(line.split()[0]) for line in text.partition("exit status:\n")[2].splitlines()]
-    assert statuses == [0, 1, 2, 64, 65, 69, 74, 75, 76, 130]
+    assert statuses == [0, 1, 2, 3, 64, 65, 69, 70, 74, 75, 76, 130]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +56,8 @@ def test_help_tells_of_every_option_and_status(command: str) -> None:
     [
         ("--sever h:1", "unknown option --sever"),
         ("--version=1", "unknown option --version=1"),
+        ("--classic=1", "unknown option --classic=1"),
+        ("--wrap 2 + 3", "--wrap needs --classic"),
         ("--server", "--server needs a value"),
         ("--server=", "--server needs a value"),
         ("--timeout", "--timeout needs a value"),
@@ -55,3 +72,8 @@ def test_a_wrong_option_is_named(command: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_arguments(command.split())
     assert said in str(caught.value)
+
+
+def test_the_environment_may_say_classic_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALCD_PROTOCOL", "classic")
+    assert parse_arguments(["--wrap"]).wraps

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from calcd.client import expression, prompt
-from calcd.client import main as client
+from calcd.client import arguments as client
+from calcd.client import exit_status, grammar, prompt
 from calcd.client.errors import ClientError
 from calcd.launch import options
 from calcd.log import messages
@@ -103,7 +103,7 @@ def test_it_explains_every_kind_of_value_that_a_setting_has(generated: Path) -> 
     ("name", "statuses", "meanings"),
     [
         ("calcd.8", failure.ExitStatus, failure.MEANINGS),
-        ("calc-client.1", client.ExitStatus, client.MEANINGS),
+        ("calc-client.1", exit_status.ExitStatus, exit_status.MEANINGS),
     ],
 )
 def test_it_gives_every_exit_status(
@@ -114,7 +114,7 @@ def test_it_gives_every_exit_status(
 
 
 def test_every_error_of_the_client_has_a_status() -> None:
-    assert set(client._STATUS) == set(ClientError.__subclasses__())
+    assert set(exit_status._OF_ERRORS) == set(ClientError.__subclasses__())
 
 
 def test_it_tells_of_every_operation(generated: Path) -> None:
@@ -122,8 +122,8 @@ def test_it_tells_of_every_operation(generated: Path) -> None:
     numbers = re.findall(r"(?m)^\.It (\d+)$", about)
     assert numbers == [str(int(operation)) for operation in sorted(Operation)]
     synopsis = section(read(generated, "calc-client.1"), "SYNOPSIS")
-    assert f".Cm {' | '.join(expression.NAMES)}\n" in synopsis
-    for name in expression.NAMES:
+    assert f".Cm {' | '.join(grammar.NAMES)}\n" in synopsis
+    for name in grammar.NAMES:
         assert f"\n{name} " in f"\n{prompt._HELP}"
 
 
