@@ -21,7 +21,7 @@ from calcd.handler import report
 from calcd.handler.deadlines import Deadlines
 from calcd.linux.socket_view import SocketView
 from calcd.protocol import calculator
-from calcd.protocol.calculator import answer, answer_one
+from calcd.protocol.calculator import answer, answer_one, reason
 from calcd.protocol.resp import dialogue
 from calcd.protocol.resp.dialogue import Dialogue
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 _SMALL_READ = 256
 _LARGE_READ = 64 * 1024
 _REQUEST_SIZE, _REPLY_SIZE = calculator.REQUEST.size, calculator.REPLY.size
+_LAST_OPERATION = calculator.QUIT
+# Without, and with a part of a request before it.
+_CLOSED = report.CLIENT_CLOSED, report.TRUNCATED
 _ENDINGS = {
     calculator.STOP_QUIT: report.QUIT,
     calculator.STOP_DIVISION_BY_ZERO: report.DIVISION_BY_ZERO,
@@ -109,8 +112,7 @@ class Session(Deadlines):
         protocols has the names of those that are spoken here. peer is the client's name in the log.
         """
         self._connection = connection
-        self._pending = b""
-        self._sent = 0
+        self._pending, self._sent = b"", 0
         self._protocol = report.NOTHING
         self._protocols, self._peer = protocols, peer
         self._take = self._take_first
@@ -130,23 +132,23 @@ class Session(Deadlines):
                     continue
                 length = len(data)
                 received += length
-                if (
+                is_single = (
                     length == _REQUEST_SIZE
                     and self._is_classic
                     and not (self._pending or self._has_new_timeout)
-                    and (reply := answer_one(data))
-                ):
-                    # A faster way to do what _take_classic() does, for a single request.
+                )
+                # A faster way to do what _take_classic() does, for a single request.
+                if is_single and (reply := answer_one(data)):
                     write(connection, reply)
                     self._sent += _REPLY_SIZE
-                elif not data:
-                    ending = report.TRUNCATED if self._pending else report.CLIENT_CLOSED
+                elif is_single and (self._sent or data[0] <= _LAST_OPERATION):
+                    ending = self._stop(reason(data), data)
                     break
                 else:
                     if length == size:
                         size = _LARGE_READ
                     self._received = received
-                    if ending := self._take(data):
+                    if ending := self._take(data) if data else _CLOSED[bool(self._pending)]:
                         break
                 if monotonic_ns() >= self._progress_due:
                     self._report_progress(received)
@@ -275,6 +277,7 @@ class Session(Deadlines):
     def _stop(self, stop: int, unanswered: bytes) -> int:
         """The protocol ends the connection. stop is one of calculator.STOP_*, the reason. unanswered begins
         with the request that caused it. Returns the ending."""
+        self._protocol = report.CLASSIC
         if stop != calculator.STOP_QUIT:
             self._pending = unanswered[:_REQUEST_SIZE]
         elif len(unanswered) > _REQUEST_SIZE:

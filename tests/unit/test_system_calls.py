@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import mmap
-import os
 import signal
 import socket
 import termios
@@ -47,12 +46,6 @@ ARGUMENTS: dict[str, tuple[list[tuple[int, ...]], list[tuple[int, ...]]]] = {
         [(4,), (15,)],
     ),  # what it does when its parent dies, seccomp; neither core nor name
     "ioctl": ([(9, termios.FIONBIO)], [(9, termios.TIOCSTI)]),
-    "lseek": ([(9, 1, os.SEEK_CUR)], [(9, 1, os.SEEK_SET), (9, 2, os.SEEK_CUR)]),
-    # The offset's halves, where the result goes, and from where.
-    "_llseek": (
-        [(9, 0, 1, 0x7000_0000, os.SEEK_CUR)],
-        [(9, 0, 1, 0x7000_0000, os.SEEK_SET), (9, 1, 1, 0x7000_0000, os.SEEK_CUR)],
-    ),
     "clone": ([(FORK,)], [(FORK | 0x100,), (0x1000_0000 | FORK,)]),  # CLONE_VM, CLONE_NEWUSER
 }
 ARGUMENTS["mmap2"] = ARGUMENTS["mmap"]

@@ -134,8 +134,8 @@ class Connections:
         counters.served += 1
         counters.errors += not is_good
         counters.protocols[PROTOCOLS[event.protocol]] += 1
-        counters.add(sums.since(self._counted.pop(connection.number, Sums())))
-        errors = dict(zip(ERROR_KINDS, sums.error_replies, strict=True))
+        counted = self._counted.pop(connection.number, None)
+        counters.add(sums.since(counted) if counted else sums)
         if (
             self.wanted == LogConnections.ALL
             or (self.wanted == LogConnections.ERRORS and not is_good)
@@ -152,12 +152,16 @@ class Connections:
                 protocol=PROTOCOLS[event.protocol],
                 requests=sums.requests,
                 errors=sum(sums.error_replies) + (not is_good),
-                error_replies=", ".join(f"{times} {kind}" for kind, times in errors.items() if times)
-                or "none",
+                error_replies=_by_kind(sums) or "none",
                 received=sums.received,
                 sent=sums.sent,
                 **({"frame": shown(frame), "looks_like": looks_like(frame)} if frame else {}),
             )
+
+
+def _by_kind(sums: Sums) -> str:
+    errors = zip(sums.error_replies, ERROR_KINDS, strict=True)
+    return ", ".join(f"{times} {kind}" for times, kind in errors if times)
 
 
 def describe(wait_status: int) -> str:

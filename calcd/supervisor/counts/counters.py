@@ -61,8 +61,9 @@ class Counters:
         self.requests += sums.requests
         self.received += sums.received
         self.sent += sums.sent
-        for kind, times in zip(ERROR_KINDS, sums.error_replies, strict=True):
-            self.error_replies[kind] += times
+        if any(sums.error_replies):
+            for kind, times in zip(ERROR_KINDS, sums.error_replies, strict=True):
+                self.error_replies[kind] += times
 
     def status(self) -> str:
         """The STATUS line of systemctl status."""
