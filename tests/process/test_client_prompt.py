@@ -220,10 +220,11 @@ def test_a_byte_that_is_no_text_is_a_mistake_and_not_the_end(server: CServer, tm
         assert ask(terminal, "add 2 3") == "5"
 
 
-def test_without_a_home_there_is_no_history_and_all_else(server: CServer) -> None:
+def test_without_a_home_there_is_no_history_and_all_else(server: CServer, nobodys_folder: Path) -> None:
     """As in a container, whose user is in no passwd file."""
     nobody = ("/usr/bin/setpriv", "--reuid=54321", "--clear-groups", "/usr/bin/env", "-u", "HOME")
-    with in_an_odd_place(server, *nobody, *calc_client.COMMAND, XDG_STATE_HOME="") as terminal:
+    place = {"PYTHONPATH": str(nobodys_folder), "XDG_STATE_HOME": ""}
+    with in_an_odd_place(server, *nobody, *calc_client.COMMAND, **place) as terminal:
         assert ask(terminal, "add 2 3") == "5"
         terminal.expect(PROMPT)
         terminal.press("\x04")

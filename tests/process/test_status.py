@@ -90,6 +90,7 @@ def test_metrics_count_how_connections_end(tmp_path: Path) -> None:
             assert connection.recv(1) == b""
         with calcd.connect() as connection:
             assert ask(connection, Operation.ADD, 1, 1) == 2
+            wait_for(lambda: len(calcd.handlers) == 1, "the end of the first handler")
             (handler,) = calcd.handlers
             os.kill(handler.pid, signal.SIGKILL)
             wait_for(lambda: metrics(calcd)["calcd_handlers_killed_total"] == 1, "a handler that died")
