@@ -20,7 +20,7 @@ from _socket import SHUT_WR
 from os import read, write
 
 from calcd.handler import report
-from calcd.linux.socket_timeouts import limit_receive, limit_send, timeval
+from calcd.linux.socket_timeouts import limit_receive, limit_send, receive_timeout, timeval
 from calcd.linux.socket_view import SocketView
 
 TYPE_CHECKING = False
@@ -120,6 +120,9 @@ class Deadlines:
         if self._pending:
             left, ending = self._frame_due - time.monotonic(), report.FRAME_TIMEOUT
         else:
+            if not self._has_new_timeout:
+                # A reload may have set other deadlines on the listening socket, and the connection has these.
+                self._receive_timeout = receive_timeout(self._connection)
             self._waited += self._receive_timeout
             if received:
                 left, ending = self._limits.idle_timeout - self._waited, report.IDLE_TIMEOUT

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from _socket import AF_UNIX, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM, SOL_SOCKET, socket
-from struct import pack
+from struct import calcsize, pack, unpack
 
 from calcd.linux.libc import check, libc
+from calcd.linux.socket_view import SocketView
 
 _setsockopt = libc.setsockopt
 
@@ -35,6 +36,13 @@ def timeval(seconds: float) -> bytes:
     if seconds == math.inf:
         return pack(_TIMEVAL, 0, 0)
     return pack(_TIMEVAL, *divmod(max(int(seconds * 1e6), 1), 1_000_000))
+
+
+def receive_timeout(fd: int) -> float:
+    """Returns the receive timeout in seconds; math.inf for none. Raises OSError."""
+    with SocketView(fd) as view:
+        seconds, microseconds = unpack(_TIMEVAL, view.getsockopt(SOL_SOCKET, SO_RCVTIMEO, calcsize(_TIMEVAL)))
+    return seconds + microseconds / 1e6 or math.inf
 
 
 def limit_receive(fd: int, period: bytes) -> None:

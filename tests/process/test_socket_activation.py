@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,22 @@ def test_it_serves_on_the_sockets_it_is_passed_and_on_no_other(tmp_path: Path, f
                 assert _answers(connection)
             (serves,) = calcd.wait_for_log(r"calcd \S+ serves on (.*)")
             assert serves[1] == f"127.0.0.1:{tcp.getsockname()[1]}, unix:{path}"
+
+
+def test_a_connection_that_has_the_deadlines_of_another_listener_gets_its_own(folder: Path) -> None:
+    """A reload sets new ones on the listening socket, from which a handler of before may accept once more."""
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        calcd = Activated(folder, passed)
+        calcd.config.write_text(
+            "[calcd]\nFirstByteTimeout=infinity\nFrameTimeout=infinity\nIdleTimeout=infinity\n"
+        )
+        with calcd:
+            passed.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, 100_000))
+            with socket.create_connection(passed.getsockname()) as connection:
+                connection.settimeout(0.5)
+                with pytest.raises(TimeoutError):
+                    connection.recv(1)
+                assert _answers(connection)
 
 
 def _speaks_resp(connection: socket.socket) -> bool:
