@@ -47,6 +47,7 @@ class Deadlines:
         "_limits",
         "_pending",
         "_receive_timeout",
+        "_received",
         "_send_due",
         "_sent",
         "_shortest_deadline",
@@ -68,7 +69,8 @@ class Deadlines:
         self._has_new_timeout = False  # the one in force is not the shortest deadline
         self._send_due = 0.0  # time.monotonic() by which a write must be over, if _drained_by is set
         self._waited = 0.0  # seconds that the client has been silent before the current read
-        self._sent = 0  # bytes
+        self._received = 0  # bytes
+        self._sent = 0  # likewise
 
     def prepare(self, connection: int) -> None:
         """Sets the first deadlines of a connection, or, on a listening TCP socket, of all that it accepts.
@@ -113,7 +115,7 @@ class Deadlines:
             return report.FRAME_TIMEOUT
         return 0
 
-    def _look_at_deadlines(self, received: int) -> int:
+    def _look_at_deadlines(self) -> int:
         """A read has timed out. Returns the ending, or 0 to wait on."""
         if self._drained_by is not None:
             return 0 if self._waits_on(self._drained_by) else self._cut_off
@@ -124,7 +126,7 @@ class Deadlines:
                 # A reload may have set other deadlines on the listening socket, and the connection has these.
                 self._receive_timeout = receive_timeout(self._connection)
             self._waited += self._receive_timeout
-            if received:
+            if self._received:
                 left, ending = self._limits.idle_timeout - self._waited, report.IDLE_TIMEOUT
             else:
                 left, ending = self._limits.first_byte_timeout - self._waited, report.FIRST_BYTE_TIMEOUT

@@ -81,7 +81,6 @@ class Session(Deadlines):
         "_protocol",
         "_protocols",
         "_quota",
-        "_received",
         "_take",
         "_tell_progress",
     )
@@ -96,7 +95,6 @@ class Session(Deadlines):
         self._tell_progress = tell_progress
         self._progress_due = 0  # time.monotonic_ns()
         self._commands = 0  # of RESP, answered
-        self._received = 0  # bytes
         self._owes_replies = False  # to commands of RESP that have arrived
         self._protocols = ""  # that are spoken where the connection came from
         self._peer = b""
@@ -112,13 +110,13 @@ class Session(Deadlines):
         protocols has the names of those that are spoken here. peer is the client's name in the log.
         """
         self._connection = connection
-        self._pending, self._sent = b"", 0
+        self._pending, self._received, self._sent = b"", 0, 0
         self._protocol = report.NOTHING
         self._protocols, self._peer = protocols, peer
         self._take = self._take_first
         self._is_classic = self._quota is None and "classic" in protocols  # as far as is known
         self._progress_due = monotonic_ns() + _PROGRESS_INTERVAL
-        received = ending = 0
+        ending = 0
         size = _SMALL_READ
         try:
             if self._drained_by is not None:
@@ -127,11 +125,11 @@ class Session(Deadlines):
                 try:
                     data = read(connection, size)
                 except BlockingIOError:  # the receive timeout, of a deadline or set by drain()
-                    if ending := self._look_at_deadlines(received):
+                    if ending := self._look_at_deadlines():
                         break
                     continue
                 length = len(data)
-                received += length
+                self._received += length
                 is_single = (
                     length == _REQUEST_SIZE
                     and self._is_classic
@@ -147,11 +145,10 @@ class Session(Deadlines):
                 else:
                     if length == size:
                         size = _LARGE_READ
-                    self._received = received
                     if ending := self._take(data) if data else _CLOSED[bool(self._pending)]:
                         break
                 if monotonic_ns() >= self._progress_due:
-                    self._report_progress(received)
+                    self._report_progress()
             ending = self._end(ending or self._cut_off)
         except BlockingIOError:  # the send timeout of a write
             ending = report.SEND_TIMEOUT
@@ -160,11 +157,11 @@ class Session(Deadlines):
                 unsent.setsockopt(SOL_SOCKET, SO_LINGER, pack("@ii", 1, 0))
         except OSError as error:  # for example a reset, or a timeout of TCP: the connection is gone
             # If all is answered, a reset is the way of health checks to close.
-            is_close = isinstance(error, ConnectionResetError) and self._is_answered(received)
+            is_close = isinstance(error, ConnectionResetError) and self._is_answered()
             ending = report.CLIENT_CLOSED if is_close else report.CONNECTION_LOST
         self._connection = -1
         close(connection)
-        requests, _, sent, *errors = self._sums(received)
+        requests, received, sent, *errors = self._sums()
         protocol = self._protocol or (report.CLASSIC if sent else report.NOTHING)
         return ending, requests, received, sent, self._pending, protocol, *errors
 
@@ -173,29 +170,30 @@ class Session(Deadlines):
         if not self._sent and "resp" in self._protocols and data[0] in _BEGINS_RESP:
             self._protocol = report.RESP
             self._is_classic = False
+            self._commands = 0
             self._dialogue.begin(self._quota, self._peer)
             self._take = self._take_resp
         elif "classic" in self._protocols:
-            if self._sent or data[0] <= calculator.QUIT:
+            if self._sent or data[0] <= _LAST_OPERATION:
                 self._protocol = report.CLASSIC
             self._take = self._take_classic
         else:
             self._take = self._refuse
         return self._take(data)
 
-    def _report_progress(self, received: int) -> None:
+    def _report_progress(self) -> None:
         self._progress_due = monotonic_ns() + _PROGRESS_INTERVAL
-        self._tell_progress(self._sums(received))
+        self._tell_progress(self._sums())
 
-    def _sums(self, received: int) -> tuple[int, ...]:
+    def _sums(self) -> tuple[int, ...]:
         if self._protocol == report.RESP:
-            return self._commands, received, self._sent, *self._dialogue.errors
-        return self._sent // _REPLY_SIZE, received, self._sent, 0, 0, 0, 0
+            return self._commands, self._received, self._sent, *self._dialogue.errors
+        return self._sent // _REPLY_SIZE, self._received, self._sent, 0, 0, 0, 0
 
-    def _is_answered(self, received: int) -> bool:
+    def _is_answered(self) -> bool:
         if self._protocol == report.RESP:
             return not (self._owes_replies or self._pending)
-        return received == self._sent // _REPLY_SIZE * _REQUEST_SIZE
+        return self._received == self._sent // _REPLY_SIZE * _REQUEST_SIZE
 
     def _end(self, ending: int) -> int:
         """Does what comes before the close. Returns the ending that is reported."""
@@ -227,7 +225,7 @@ class Session(Deadlines):
             self._commands = dialogue.commands
             # One read can hold hundreds of portions, and a client may take its time for each.
             if monotonic_ns() >= self._progress_due:
-                self._report_progress(self._received)
+                self._report_progress()
             if self._drained_by is not None and monotonic() >= self._drained_by:
                 return self._cut_off
         self._owes_replies = False

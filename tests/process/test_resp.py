@@ -264,6 +264,16 @@ def test_the_log_has_protocol_commands_and_errors_by_kind(folder: Path) -> None:
         )
 
 
+def test_a_connection_without_a_command_counts_none_whoever_was_served_before(folder: Path) -> None:
+    """A handler may serve another connection before."""
+    with Calcd(folder) as calcd:
+        calcd.expected.append(ENDED + "truncated frame; .*")
+        exchange(calcd, b"PING\r\n" * 3)
+        calcd.wait_for_log(ENDED + "closed by client; requests: 3, .*")
+        exchange(calcd, b"PI")
+        calcd.wait_for_log(ENDED + "truncated frame; requests: 0, .* protocol: resp, .*")
+
+
 def test_a_reset_when_all_is_answered_is_a_good_end(folder: Path) -> None:
     with calcd_with(folder, "LogConnections=errors") as calcd:
         with calcd.connect() as connection:
