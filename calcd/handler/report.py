@@ -54,15 +54,15 @@ EXIT_NO_MEMORY = 71
 # whether this is an admission request, the peer's name.
 _ACCEPTED = Struct("<Bi?80p")
 # Whether the handler leaves now, microseconds since accept(2), ending, requests answered, bytes received,
-# bytes sent, the bytes of a request that had no answer, with their length in front, the protocol, and error
-# replies by kind (calcd.protocol.resp.dialogue).
-_ENDED = Struct("<Bi?QiQQQ13pB4Q")
+# bytes sent, and the bytes of a request that had no answer, with their length in front. Handlers of an older
+# listener report no more.
+_SHORT_ENDED = Struct("<Bi?QiQQQ13p")
+# And the protocol, and error replies by kind (calcd.protocol.resp.dialogue).
+_ENDED = Struct(_SHORT_ENDED.format + "B4Q")
 # The same sums as in ENDED, so far: requests answered, bytes received, bytes sent, error replies by kind.
 _PROGRESS = Struct("<BiQQQ4Q")
 # The errno.
 _FAILED = Struct("<Bii")
-# ENDED as an older listener's handlers have it: without the last two.
-_SHORT_ENDED = Struct("<Bi?QiQQQ13p")
 _STRUCTS = {ACCEPTED: _ACCEPTED, ENDED: _ENDED, FAILED: _FAILED, PROGRESS: _PROGRESS}
 
 # The mark in front of every record. No record contains it: the two fields on which clients have influence

@@ -26,8 +26,11 @@ class Status:
 
     def tell(self) -> None:
         self._changed()
-        sd_notify.tell(f"STATUS={self}")
+        self._send()
 
     def tell_soon(self) -> None:
         self._changed()
-        self._timers.set_once("status", _INTERVAL, self.tell)
+        self._timers.set_once("status", _INTERVAL, self._send)
+
+    def _send(self) -> None:
+        sd_notify.tell(f"STATUS={self}")

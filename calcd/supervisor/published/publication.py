@@ -53,13 +53,16 @@ class Publication:
 
     def publish(self) -> None:
         """Publishes all anew, with what is read of processes and not counted."""
-        self._figures = process_figures.of(self._roster.alive)
+        self._look_at_processes()
         self._publish()
 
     def _text(self, render: Callable[[Facts], bytes]) -> bytes:
         """A text for whoever asks the supervisor itself: it is up to date."""
-        self.publish()
+        self._look_at_processes()
         return render(self.facts())
+
+    def _look_at_processes(self) -> None:
+        self._figures = process_figures.of(self._roster.alive)
 
     def _publish(self) -> None:
         facts = self.facts()
