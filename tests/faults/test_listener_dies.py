@@ -16,6 +16,7 @@ import pytest
 from support.clients import Clients
 from support.daemon import REPORT_LOST, TREE, Calcd, ask, receive
 from support.processes import Process, wait_for
+from support.reports import open_reports_of
 from support.strace import injected
 
 from calcd.handler import report
@@ -117,14 +118,8 @@ def test_a_supervisor_from_before_an_upgrade_gets_no_reports_for_which_it_has_no
 
 
 def fill_the_pipe_of_reports(connection: socket.socket, calcd: Calcd) -> None:
-    ((handler, pipe),) = [
-        (handler, fd)
-        for handler in calcd.handlers
-        for fd, file in handler.files().items()
-        if handler.title.endswith(f":{connection.getsockname()[1]}")
-        if fd > 2 and file.startswith("pipe:") and handler.may_write(fd)
-    ]
-    with open(f"/proc/{handler.pid}/fd/{pipe}", "wb", buffering=0) as reports:
+    _, reports = open_reports_of(connection, calcd)
+    with reports:
         os.set_blocking(reports.fileno(), False)
         reports.write(b"." * report.CAPACITY)
 

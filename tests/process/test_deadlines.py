@@ -3,10 +3,10 @@
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import no_deadlines
 from support.daemon import Calcd, ask, receive
 
 from calcd.protocol.classic import Operation, encode_request
@@ -17,20 +17,10 @@ pytestmark = pytest.mark.usefixtures("every_mode")
 ADD = Operation.ADD
 QUESTION = encode_request(ADD, 20, 22)
 CUT_OFF = r"connection \d+ from \S+ cut off after ([\d.]+) s: (\w+)= is over; requests: (\d+), .*"
-NONE = (
-    "FirstByteTimeout=infinity\nFrameTimeout=infinity\nIdleTimeout=infinity\nSendTimeout=infinity\n"
-    "ConnectionLifetime=infinity\n"
-)
 
 
-@contextlib.contextmanager
-def calcd_with(folder: Path, settings: str) -> Iterator[Calcd]:
-    """No deadline but those in settings."""
-    daemon = Calcd(folder)
-    daemon.config.write_text(f"[calcd]\n{NONE}{settings}\n")
-    daemon.expected.append(CUT_OFF)
-    with daemon:
-        yield daemon
+def calcd_with(folder: Path, settings: str) -> contextlib.AbstractContextManager[Calcd]:
+    return no_deadlines.calcd_with(folder, settings, CUT_OFF)
 
 
 def cut_off(calcd: Calcd) -> tuple[float, str, int]:
@@ -150,7 +140,7 @@ def test_a_connection_ends_with_its_lifetime_however_busy_it_is(folder: Path) ->
 def test_a_reload_gives_new_connections_its_deadlines_and_leaves_the_others_theirs(folder: Path) -> None:
     with calcd_with(folder, "") as calcd, calcd.connect() as old:
         assert ask(old, ADD, 20, 22) == 42
-        calcd.config.write_text(f"[calcd]\n{NONE}IdleTimeout=100ms\n")
+        calcd.config.write_text(f"[calcd]\n{no_deadlines.NONE}IdleTimeout=100ms\n")
         assert calcd.reload().returncode == 0
         with calcd.connect() as new:
             assert ask(new, ADD, 20, 22) == 42
@@ -161,7 +151,7 @@ def test_a_reload_gives_new_connections_its_deadlines_and_leaves_the_others_thei
 def test_deadlines_hold_on_a_unix_socket_too(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     daemon = Calcd(folder, listen=[f"unix:{path}"])
-    daemon.config.write_text(f"[calcd]\n{NONE}FirstByteTimeout=200ms\n")
+    daemon.config.write_text(f"[calcd]\n{no_deadlines.NONE}FirstByteTimeout=200ms\n")
     daemon.expected.append(CUT_OFF)
     with daemon, socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(path))

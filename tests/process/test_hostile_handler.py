@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.daemon import Calcd, ask
 from support.processes import Process, wait_for
+from support.reports import open_reports_of
 
 from calcd.handler import report
 from calcd.protocol.classic import Operation, decode_replies, encode_request
@@ -23,14 +24,8 @@ DIED = r"connection \d .*: its handler \d+ died: killed by signal 9 \(SIGKILL\);
 
 def report_as_handler_of(connection: socket.socket, calcd: Calcd, record: Callable[[int], bytes]) -> Process:
     """Writes a record, made of the handler's PID, where the connection's handler reports; returns that."""
-    ((handler, pipe),) = [
-        (handler, fd)
-        for handler in calcd.handlers
-        for fd, file in handler.files().items()
-        if handler.title.endswith(f":{connection.getsockname()[1]}")
-        if fd > 2 and file.startswith("pipe:") and handler.may_write(fd)
-    ]
-    with open(f"/proc/{handler.pid}/fd/{pipe}", "wb", buffering=0) as reports:
+    handler, reports = open_reports_of(connection, calcd)
+    with reports:
         reports.write(report.START + record(handler.pid))
     return handler
 

@@ -5,11 +5,11 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.daemon import Calcd, ask
+from support.no_deadlines import calcd_with
 from support.processes import wait_for
 
 from calcd.protocol.classic import Operation, encode_request
@@ -17,25 +17,12 @@ from calcd.protocol.classic import Operation, encode_request
 # Whatever holds here holds however handlers are run.
 pytestmark = pytest.mark.usefixtures("every_mode")
 
-NONE = (
-    "FirstByteTimeout=infinity\nFrameTimeout=infinity\nIdleTimeout=infinity\nSendTimeout=infinity\n"
-    "ConnectionLifetime=infinity\n"
-)
 CUT_OFF = r"connection \d+ from \S+ cut off after [\d.]+ s: (\w+)= is (?:over|reached); requests: (\d+), .*"
 STRANGER = (
     r"connection \d+ from \S+ closed after [\d.]+ s: it does not speak calcd's protocols, it sent (.*), "
     r"which looks like (.*)"
 )
 ENDED = r"connection \d+ from \S+ ended after [\d.]+ s: "
-
-
-@contextlib.contextmanager
-def calcd_with(folder: Path, settings: str, *expected: str) -> Iterator[Calcd]:
-    daemon = Calcd(folder)
-    daemon.config.write_text(f"[calcd]\n{NONE}{settings}\n")
-    daemon.expected += expected
-    with daemon:
-        yield daemon
 
 
 def all_replies(connection: socket.socket) -> bytes:
@@ -62,6 +49,12 @@ def exchange(calcd: Calcd, sent: bytes) -> bytes:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         return all_replies(connection)
+
+
+def cut_off(calcd: Calcd) -> tuple[str, ...]:
+    """At which setting, and after how many commands."""
+    (line,) = calcd.wait_for_log(CUT_OFF)
+    return line.groups()
 
 
 # Which protocol ----------------------------------------------------------------------------------
@@ -147,8 +140,7 @@ def test_a_command_that_does_not_arrive_whole_in_time_is_told_so(folder: Path) -
         assert five == b":5"
         assert re.match(rb"-ERR FrameTimeout= is over", refusal)
         connection.close()
-        (line,) = calcd.wait_for_log(CUT_OFF)
-        assert line.groups() == ("FrameTimeout", "1")
+        assert cut_off(calcd) == ("FrameTimeout", "1")
 
 
 def test_a_client_that_is_idle_gets_no_reply_that_it_has_not_asked_for(folder: Path) -> None:
@@ -156,8 +148,7 @@ def test_a_client_that_is_idle_gets_no_reply_that_it_has_not_asked_for(folder: P
         connection.sendall(b"ADD 2 3\r\n")
         assert all_replies(connection) == b":5\r\n"
         connection.close()
-        (line,) = calcd.wait_for_log(CUT_OFF)
-        assert line.groups() == ("IdleTimeout", "1")
+        assert cut_off(calcd) == ("IdleTimeout", "1")
 
 
 def test_a_lifetime_that_is_over_is_told_to_who_is_in_the_middle_of_a_command(folder: Path) -> None:
@@ -167,8 +158,7 @@ def test_a_lifetime_that_is_over_is_told_to_who_is_in_the_middle_of_a_command(fo
         assert pong == b"+PONG"
         assert refusal.startswith(b"-ERR ConnectionLifetime= is over")
         connection.close()
-        (line,) = calcd.wait_for_log(CUT_OFF)
-        assert line.groups() == ("ConnectionLifetime", "1")
+        assert cut_off(calcd) == ("ConnectionLifetime", "1")
 
 
 def test_the_last_command_is_answered_when_calcd_stops(folder: Path) -> None:
@@ -211,8 +201,7 @@ def test_max_requests_closes_behind_the_last_reply(folder: Path) -> None:
         connection.sendall(b"PING\r\nPING\r\n")
         assert all_replies(connection) == b"+PONG\r\n+PONG\r\n"
         connection.close()
-        (line,) = calcd.wait_for_log(CUT_OFF)
-        assert line.groups() == ("MaxRequests", "2")
+        assert cut_off(calcd) == ("MaxRequests", "2")
 
 
 def test_who_has_asked_more_than_max_requests_is_told_so(folder: Path) -> None:
@@ -227,8 +216,7 @@ def test_who_does_not_read_is_cut_off(folder: Path) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with contextlib.suppress(ConnectionError):
             connection.sendall(b"INFO\r\n" * 10_000)
-        (line,) = calcd.wait_for_log(CUT_OFF)
-        assert line[1] == "SendTimeout"
+        assert cut_off(calcd)[0] == "SendTimeout"
 
 
 def test_many_long_replies_take_little_memory(folder: Path) -> None:
