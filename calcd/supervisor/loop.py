@@ -106,6 +106,7 @@ class Supervisor:
             control=control,
             counters=self._counters,
             status=self._status,
+            publish=self._publication.publish,
             log=log,
         )
         self._stopping = Stopping(

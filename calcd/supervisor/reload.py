@@ -27,15 +27,18 @@ class Reload:
         control: Control | None,
         counters: Counters,
         status: Status,
+        publish: Callable[[], None],
         log: Log,
     ) -> None:
-        """load_settings reads the configuration again, and raises Failure if it is wrong."""
+        """load_settings reads the configuration again, and raises Failure if it is wrong. publish is called
+        before those who wait for a reload hear that it is over."""
         self._load_settings = load_settings
         self._roster = roster
         self._succession = succession
         self._control = control
         self._counters = counters
         self._status = status
+        self._publish = publish
         self._log = log
         self._is_under_way = False
         self._is_asked_again = False
@@ -70,6 +73,7 @@ class Reload:
             else:
                 self._counters.reloads += 1
                 self._log.write(messages.RELOADED, listen=self._succession.sockets)
+            self._publish()
             sd_notify.tell("READY=1")
             self._status.tell()
         if self._is_asked_again:

@@ -13,7 +13,7 @@ def command(*words: object) -> bytes:
 
 
 def result(replies: BinaryIO) -> int:
-    """The next reply. Raises ArithmeticError for one that is an error."""
+    """The next reply. Raises ArithmeticError for an error."""
     line = whole(replies.readline())
     if line.startswith(b"-"):
         raise ArithmeticError(line[1:].decode())
