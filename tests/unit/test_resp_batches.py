@@ -70,6 +70,23 @@ def test_a_batch_is_answered_as_its_commands_are(parts: list[bytes]) -> None:
     assert say(new_dialogue(), *parts) == expected
 
 
+@given(
+    st.sampled_from([array, line]),
+    st.sampled_from([1, 3, 4, 9, 64, 65]).flatmap(
+        lambda count: st.lists(st.tuples(NAMES, *[NUMBERS] * count), min_size=1, max_size=5)
+    ),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_batch_of_more_operands_is_answered_as_its_commands_are(
+    write: Callable[..., bytes], rows: list[tuple[bytes, *tuple[int, ...]]]
+) -> None:
+    parts = [write(name, *(b"%d" % number for number in numbers)) for name, *numbers in rows]
+    with pytest.MonkeyPatch.context() as patch:
+        expected = general(b"".join(parts), patch)
+    assert say(new_dialogue(), b"".join(parts)) == expected
+    assert say(new_dialogue(), *parts) == expected
+
+
 @pytest.mark.parametrize("count", [1, 20])
 @pytest.mark.parametrize("wrong", WRONG_LENGTHS)
 def test_a_wrong_length_is_no_command_for_the_fast_ways(
@@ -107,3 +124,16 @@ def test_the_usual_commands_take_the_fast_way(write: Callable[..., bytes]) -> No
     assert batches.answer(stream + stream[:5]) == (b":5\r\n:-3\r\n:14\r\n", 3, len(stream))
     assert batches.answer_one(write(b"SUB", b"2", b"3")) == b":-1\r\n"
     assert batches.answer_one(write(b"PING")) == b"+PONG\r\n"
+
+
+@pytest.mark.parametrize("write", [array, line])
+@pytest.mark.parametrize("count", [3, 64])
+def test_commands_with_as_many_operands_take_the_fast_way(write: Callable[..., bytes], count: int) -> None:
+    stream = write(b"ADD", *[b"2"] * count) + write(b"mul", *[b"-1"] * count)
+    assert batches.answer(stream) == (b":%d\r\n:%d\r\n" % (2 * count, (-1) ** count), 2, len(stream))
+
+
+@pytest.mark.parametrize("name", [b"SUB", b"DIV", b"MUL"])
+def test_what_is_an_error_or_takes_long_is_left_to_the_general_way(name: bytes) -> None:
+    operand = b"9" * (1000 if name == b"MUL" else 1)
+    assert batches.answer(line(name, *[operand] * 60)) == (b"", 0, 0)

@@ -32,8 +32,8 @@ _ENOUGH = 256 * 1024
 _QUEUED = b"+QUEUED\r\n"
 _NO_QUOTA = 1 << 62
 # Bytes that the fast way tries at once. After a command that is not for it, it tries less and less, and the
-# last part goes the general way; after a success, it tries more.
-_MOST, _LEAST = 64 * 1024, 512
+# last part goes the general way; after a success, it tries more. The least has room for 64 operands.
+_MOST, _LEAST = 64 * 1024, 2048
 
 
 class _StrangerError(Exception):
