@@ -118,7 +118,7 @@ install-programs: fitting
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(DESTDIR)$(PACKAGE)/calcd
 	install -d $(DESTDIR)$(BINDIR)
 	$(call SCRIPT,calcd.launch.main,$(DESTDIR)$(BINDIR)/calcd)
-	$(call SCRIPT,calcd.client.main,$(DESTDIR)$(BINDIR)/calc-client)
+	$(call SCRIPT,calcd.client.program.main,$(DESTDIR)$(BINDIR)/calc-client)
 
 # What the Debian package, whose programs pybuild installs, takes from here.
 install-files: fitting

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import calcd
-from calcd.client import arguments as client
-from calcd.client import exit_status, grammar
+from calcd.client.program import arguments as client
+from calcd.client.program import exit_status, grammar
 from calcd.launch import options
 from calcd.log import messages
 from calcd.log.messages import Message

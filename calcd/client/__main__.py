@@ -1,5 +1,5 @@
 import sys
 
-from calcd.client.main import main
+from calcd.client.program.main import main
 
 sys.exit(main())

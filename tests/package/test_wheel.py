@@ -10,7 +10,7 @@ from system.machine import TREE, Machine
 VENV = "/home/wheel-venv"
 # Without a network: setuptools, and the two packages that calcd needs, are those of the system.
 PIP = f"{VENV}/bin/pip --disable-pip-version-check"
-PROGRAMS = {"calcd": "calcd.launch.main:main", "calc-client": "calcd.client.main:main"}
+PROGRAMS = {"calcd": "calcd.launch.main:main", "calc-client": "calcd.client.program.main:main"}
 METADATA = """
 import importlib.metadata as m, json
 d = m.distribution("calcd")

@@ -351,7 +351,7 @@ def test_a_mistake_that_nobody_can_be_told_has_its_status_and_is_no_answer(redir
 
 
 def test_a_fault_of_its_own_is_no_division_by_zero() -> None:
-    start = "import calcd.client.main as program; program.parse_arguments = lambda _: 1 / 0; program.main()"
+    start = "from calcd.client.program import main; main.parse_arguments = lambda _: 1 / 0; main.main()"
     ended = subprocess.run(
         [sys.executable, "-c", start],
         capture_output=True,

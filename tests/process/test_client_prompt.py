@@ -234,7 +234,7 @@ def test_without_a_home_there_is_no_history_and_all_else(server: CServer, nobody
 
 def test_without_readline_there_is_a_prompt(server: CServer, tmp_path: Path) -> None:
     """As in a Python that was built without it."""
-    start = "import sys; sys.modules['readline'] = None; from calcd.client.main import main; sys.exit(main())"
+    start = "import sys; sys.modules['readline'] = None; from calcd.client.program import main; main.main()"
     program = (sys.executable, "-W", "error", "-c", start)
     for _ in ("the first", "one with a history"):
         with in_an_odd_place(server, *program, XDG_STATE_HOME=str(tmp_path)) as terminal:

@@ -11,8 +11,8 @@ import pytest
 from support.daemon import TREE
 from support.terminal import Terminal
 
-from calcd.client import arguments as client
-from calcd.client import grammar
+from calcd.client.program import arguments as client
+from calcd.client.program import grammar
 from calcd.launch import options
 from calcd.settings import values
 from calcd.settings.table import ROWS

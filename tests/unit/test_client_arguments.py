@@ -2,7 +2,7 @@
 
 import pytest
 
-from calcd.client.arguments import Arguments, UsageError, parse_arguments
+from calcd.client.program.arguments import Arguments, UsageError, parse_arguments
 
 
 @pytest.mark.parametrize(

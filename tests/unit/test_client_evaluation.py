@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from calcd.client.errors import ClientError, ConnectionLostError, DivisionByZeroError
-from calcd.client.evaluation import Evaluation
-from calcd.client.grammar import parse
+from calcd.client.program.evaluation import Evaluation
+from calcd.client.program.grammar import parse
 from calcd.client.request import Reply, Request
 from calcd.protocol.classic import Operation
 from calcd.protocol.resp import numbers

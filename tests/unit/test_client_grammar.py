@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calcd.client import grammar
-from calcd.client.characters import pointer
 from calcd.client.errors import OperandRangeError
-from calcd.client.grammar import Expression, ExpressionError, Step, parse
+from calcd.client.program import grammar
+from calcd.client.program.characters import pointer
+from calcd.client.program.grammar import Expression, ExpressionError, Step, parse
 from calcd.protocol.classic import Operation
 
 ADD, SUB, MUL, DIV = Operation.ADD, Operation.SUB, Operation.MUL, Operation.DIV

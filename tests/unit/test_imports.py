@@ -103,6 +103,13 @@ def test_nothing_imports_upwards(module: str) -> None:
     assert imported <= MAY_IMPORT[part] | {part, "calcd"}
 
 
+def test_the_library_of_the_client_does_without_the_program() -> None:
+    programs = ("calcd.client.program", "calcd.client.__main__")
+    library = [m for m in MODULES if m.startswith("calcd.client") and not m.startswith(programs)]
+    assert "calcd.client.resp" in library
+    assert not [name for module in library for name in imports(module) if name.startswith(programs)]
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("calcd.supervisor.")])
 def test_nothing_imports_upwards_within_the_supervisor(module: str) -> None:
     def level(name: str) -> int:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from calcd.client import arguments as client
-from calcd.client import exit_status, grammar, prompt
 from calcd.client.errors import ClientError
+from calcd.client.program import arguments as client
+from calcd.client.program import exit_status, grammar, prompt
 from calcd.launch import options
 from calcd.log import messages
 from calcd.log.messages import Message

@@ -6,7 +6,7 @@ round trips are as many as the steps of the deepest expression have levels.
 
 from collections.abc import Callable, Sequence
 
-from calcd.client.grammar import Expression, Operand, Step
+from calcd.client.program.grammar import Expression, Operand, Step
 from calcd.client.request import Reply, Request
 
 Ask = Callable[[Sequence[Request], list[Reply]], None]

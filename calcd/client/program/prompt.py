@@ -5,13 +5,13 @@ import io
 import sys
 from collections.abc import Iterator
 
-from calcd.client.characters import pointer
 from calcd.client.errors import ClientError
-from calcd.client.evaluation import Evaluation
-from calcd.client.grammar import LAST_RESULT, NAMES, Expression, ExpressionError, Step, parse
-from calcd.client.history import History
-from calcd.client.reconnecting import ReconnectingClient
-from calcd.client.streams import complain
+from calcd.client.program.characters import pointer
+from calcd.client.program.evaluation import Evaluation
+from calcd.client.program.grammar import LAST_RESULT, NAMES, Expression, ExpressionError, Step, parse
+from calcd.client.program.history import History
+from calcd.client.program.reconnecting import ReconnectingClient
+from calcd.client.program.streams import complain
 from calcd.protocol.classic import Operation
 
 try:

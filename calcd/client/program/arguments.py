@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from calcd import __version__
 from calcd.client.client import DEFAULT_SERVER, DEFAULT_TIMEOUT, MAX_TIMEOUT, is_classic
-from calcd.client.exit_status import MEANINGS
+from calcd.client.program.exit_status import MEANINGS
 
 _USAGE = """\
 usage: calc-client [OPTION...] EXPRESSION

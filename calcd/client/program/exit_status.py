@@ -17,7 +17,7 @@ from calcd.client.errors import (
     TooBigError,
     UnknownProtocolError,
 )
-from calcd.client.grammar import ExpressionError
+from calcd.client.program.grammar import ExpressionError
 
 
 class ExitStatus(enum.IntEnum):

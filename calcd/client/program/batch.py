@@ -8,11 +8,11 @@ and then read one line.
 from collections.abc import Iterator
 
 from calcd.client.errors import ClientError
-from calcd.client.evaluation import Evaluation
-from calcd.client.grammar import MAX_LENGTH, Expression, ExpressionError, parse
-from calcd.client.reconnecting import ReconnectingClient
+from calcd.client.program.evaluation import Evaluation
+from calcd.client.program.grammar import MAX_LENGTH, Expression, ExpressionError, parse
+from calcd.client.program.reconnecting import ReconnectingClient
+from calcd.client.program.streams import complain, read, write
 from calcd.client.request import Reply
-from calcd.client.streams import complain, read, write
 
 _CHUNK = 1 << 16  # bytes: the size of a pipe
 _MARK = b"\xef\xbb\xbf"  # of the byte order, with which editors begin a file of UTF-8

@@ -12,8 +12,8 @@ crash.
 import re
 from typing import NamedTuple, NoReturn
 
-from calcd.client.characters import describe, in_ascii
 from calcd.client.errors import ClientError, OperandRangeError
+from calcd.client.program.characters import describe, in_ascii
 from calcd.protocol.classic import Operation
 
 NAMES = {"add": Operation.ADD, "sub": Operation.SUB, "mul": Operation.MUL, "div": Operation.DIV}

@@ -5,15 +5,15 @@ import signal
 import sys
 from types import TracebackType
 
-from calcd.client import exit_status
-from calcd.client.arguments import Arguments, UsageError, parse_arguments
-from calcd.client.characters import pointer
 from calcd.client.errors import ClientError
-from calcd.client.evaluation import Evaluation
-from calcd.client.exit_status import ExitStatus
-from calcd.client.grammar import ExpressionError, parse
-from calcd.client.reconnecting import ReconnectingClient
-from calcd.client.streams import complain, open_closed, write
+from calcd.client.program import exit_status
+from calcd.client.program.arguments import Arguments, UsageError, parse_arguments
+from calcd.client.program.characters import pointer
+from calcd.client.program.evaluation import Evaluation
+from calcd.client.program.exit_status import ExitStatus
+from calcd.client.program.grammar import ExpressionError, parse
+from calcd.client.program.reconnecting import ReconnectingClient
+from calcd.client.program.streams import complain, open_closed, write
 
 
 def main() -> int:
@@ -47,11 +47,11 @@ def _run(arguments: Arguments) -> ExitStatus:
         if arguments.expression is not None:
             return _answer(client, arguments.expression)
         if os.isatty(0) and os.isatty(1):
-            from calcd.client import prompt  # noqa: PLC0415 only the prompt needs readline
+            from calcd.client.program import prompt  # noqa: PLC0415 only the prompt needs readline
 
             prompt.run(client)
             return ExitStatus.OK
-        from calcd.client import batch  # noqa: PLC0415 one answer is the sooner there
+        from calcd.client.program import batch  # noqa: PLC0415 one answer is the sooner there
 
         return ExitStatus.BAD_LINES if batch.run(client, 0, 1) else ExitStatus.OK
 
