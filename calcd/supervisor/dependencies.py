@@ -14,7 +14,7 @@ class Package(NamedTuple):
 # pyproject.toml has them in an extra, because the client does without.
 NEEDED = (Package("daemon", "python3-daemon"), Package("systemd", "python3-systemd"))
 _EXTRA = "'calcd[daemon]'"
-# Not in the extra: libseccomp's own bindings are not on PyPI.
+# Not in the extra: libseccomp does not publish its bindings on PyPI.
 SECCOMP = Package("seccomp", "python3-seccomp")
 
 
