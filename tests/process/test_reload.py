@@ -191,23 +191,13 @@ def test_a_reload_is_over_when_no_handler_of_before_waits_for_a_connection(tmp_p
         for handler in late:
             os.kill(handler.pid, signal.SIGSTOP)
         calcd.signal(signal.SIGHUP)
-        wait_for(
-            lambda: [new for new in listeners(calcd) if new.pid != old.pid and waiting(new)], "the new ones"
-        )
+        wait_for(lambda: any(waiting(new) for new in calcd.listeners if new.pid != old.pid), "the new ones")
         reloaded = [line for line in calcd.log() if line.startswith("reloaded")]
         for handler in late:
             os.kill(handler.pid, signal.SIGCONT)
         assert reloaded == []
         calcd.wait_for_log("reloaded: .*")
         assert not any(handler.exists for handler in late)
-
-
-def listeners(calcd: Calcd) -> list[Process]:
-    return [
-        child
-        for child in calcd.supervisor.children()
-        if child.belongs(lambda p: p.title == "calcd: listener")
-    ]
 
 
 def waiting(listener: Process) -> list[Process]:
