@@ -1,10 +1,6 @@
 """What the library's clients do when a connection is lost: the same for both."""
 
-import contextlib
-import re
 import socket
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,36 +21,6 @@ from calcd.protocol import classic
 
 pytestmark = [pytest.mark.parametrize("client", BOTH)]
 both_protocols = pytest.mark.parametrize("protocol", ["resp", "classic"])
-
-
-@contextlib.contextmanager
-def served(*connections: tuple[str, bytes]) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that plays a part in each connection, one after the other: it reads what ends so, answers with
-    these bytes, and closes. Yields its address and what it has read."""
-    listener, address = calc_client.listen()
-    read: list[bytes] = []
-
-    def serve() -> None:
-        for last, answer in connections:
-            with calc_client.accept(listener) as connection:
-                request = b""
-                while last and not re.search(last.encode(), request):
-                    data = connection.recv(1 << 16)
-                    if not data:
-                        break
-                    request += data
-                read.append(request)
-                connection.sendall(answer)
-                connection.shutdown(socket.SHUT_WR)
-                while connection.recv(1 << 16):
-                    pass
-
-    server = threading.Thread(target=serve)
-    server.start()
-    with listener:
-        yield address, read
-        server.join(calc_client.DEADLINE)
-    assert not server.is_alive()
 
 
 @both_protocols
@@ -87,7 +53,7 @@ def test_what_max_requests_leaves_is_asked_on_new_connections(
 
 def test_a_connection_that_was_closed_before_anything_was_asked_is_made_anew(client: MakeClient) -> None:
     with (
-        served(("", b""), ("\n", b":5\r\n")) as (address, read),
+        calc_client.served(("", b""), ("\n", b":5\r\n")) as (address, read),
         client(address, calc_client.DEADLINE) as c,
     ):
         wait_for(lambda: len(read) == 1, "the end of the first connection")
@@ -96,8 +62,9 @@ def test_a_connection_that_was_closed_before_anything_was_asked_is_made_anew(cli
 
 
 def test_half_an_answer_behind_whole_ones_is_asked_for_again(client: MakeClient) -> None:
+    answers = ("DIV 1 0\n", b":2\r\n:"), ("DIV 1 0\n", b":4\r\n-DIVBYZERO so\r\n")
     with (
-        served(("DIV 1 0\n", b":2\r\n:"), ("DIV 1 0\n", b":4\r\n-DIVBYZERO so\r\n")) as (address, read),
+        calc_client.served(*answers) as (address, read),
         client(address, calc_client.DEADLINE) as c,
         pytest.raises(DivisionByZeroError, match="so"),
     ):
@@ -107,7 +74,7 @@ def test_half_an_answer_behind_whole_ones_is_asked_for_again(client: MakeClient)
 
 def test_a_new_connection_that_brings_nothing_is_the_last_one(client: MakeClient) -> None:
     with (
-        served(("\n", b":2\r\n"), ("\n", b":")) as (address, read),
+        calc_client.served(("\n", b":2\r\n"), ("\n", b":")) as (address, read),
         client(address, calc_client.DEADLINE) as c,
     ):
         assert c.add(1, 1) == 2
@@ -118,7 +85,7 @@ def test_a_new_connection_that_brings_nothing_is_the_last_one(client: MakeClient
 
 def test_a_first_request_that_has_half_an_answer_is_not_repeated(client: MakeClient) -> None:
     with (
-        served(("\n", b":5")) as (address, read),
+        calc_client.served(("\n", b":5")) as (address, read),
         client(address, calc_client.DEADLINE) as c,
         pytest.raises(ConnectionLostError),
     ):
@@ -129,7 +96,7 @@ def test_a_first_request_that_has_half_an_answer_is_not_repeated(client: MakeCli
 def test_a_server_that_is_silent_at_resp_is_asked_in_classic_on_each_connection(client: MakeClient) -> None:
     five = classic.REPLY.pack(5)
     asked = ("\n", b""), ("....", five)
-    with served(*asked, *asked) as (address, read), client(address, calc_client.DEADLINE) as c:
+    with calc_client.served(*asked, *asked) as (address, read), client(address, calc_client.DEADLINE) as c:
         assert c.add(2, 3) == 5
         assert c.add(2, 3) == 5
     frame = classic.encode_request(Operation.ADD, 2, 3)
@@ -151,7 +118,7 @@ def test_a_timeout_is_not_repeated_and_the_next_call_makes_a_new_connection(clie
 
 def test_behind_what_is_no_answer_the_next_call_makes_a_new_connection(client: MakeClient) -> None:
     with (
-        served(("\n", b"+OK\r\n"), ("\n", b":5\r\n")) as (address, _),
+        calc_client.served(("\n", b"+OK\r\n"), ("\n", b":5\r\n")) as (address, _),
         client(address, calc_client.DEADLINE) as c,
     ):
         with pytest.raises(NotCalcdError):
@@ -160,7 +127,7 @@ def test_behind_what_is_no_answer_the_next_call_makes_a_new_connection(client: M
 
 
 def test_a_client_that_was_closed_asks_nobody(client: MakeClient) -> None:
-    with served(("\n", b":5\r\n")) as (address, _), client(address, calc_client.DEADLINE) as c:
+    with calc_client.served(("\n", b":5\r\n")) as (address, _), client(address, calc_client.DEADLINE) as c:
         assert c.add(2, 3) == 5
         c.close()
         c.close()
