@@ -25,8 +25,8 @@ REAL = $(addprefix /,$(shell realpath -m --relative-to='$(DESTDIR)/' '$(DESTDIR)
 HIDDEN = $(filter-out /usr/%,$(foreach path,$(BINDIR)/calcd $(PACKAGE),\
          $(if $(filter /usr/%,$(path)),$(call REAL,$(path)),$(path))))
 DOC = $(DATADIR)/doc/calcd
-DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/containers.md docs/faults.md docs/monitoring.md \
-       docs/performance.md docs/security.md \
+DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/client.md docs/containers.md docs/faults.md \
+       docs/monitoring.md docs/performance.md docs/security.md \
        $(wildcard docs/*.svg docs/benchmarks/*)
 EXAMPLES = $(wildcard packaging/examples/*/*)
 MAN = $(FOUND_DATA)/man
