@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from calcd.client.address import UnixAddress
 from calcd.client.connecting import HEAD_START, failure, parse_here
 from calcd.client.errors import SharedClientError
 from calcd.client.pipeline import AsyncPipeline
@@ -135,12 +134,10 @@ async def _open_stream(server: str, timeout: float) -> _AsyncStream:
     address = parse_here(server)
     try:
         async with asyncio.timeout(timeout):
-            if isinstance(address, UnixAddress):
-                streams = await asyncio.open_unix_connection(sock=await _connect_unix(address.path))
+            if isinstance(address, str):
+                streams = await asyncio.open_unix_connection(sock=await _connect_unix(address))
             else:
-                streams = await asyncio.open_connection(
-                    address.host, address.port, happy_eyeballs_delay=HEAD_START
-                )
+                streams = await asyncio.open_connection(*address, happy_eyeballs_delay=HEAD_START)
     except (OSError, UnicodeError) as error:
         raise failure(server, timeout, error) from error
     return _AsyncStream(*streams, timeout)

@@ -1,19 +1,24 @@
 """The library's client: it waits for the server's answers."""
 
+from __future__ import annotations
+
 import _thread
 import contextlib
-from collections.abc import Coroutine, Iterable, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from calcd.client.errors import SharedClientError
-from calcd.client.request import Reply, Request, checked, results
+from calcd.client.request import checked, results
 from calcd.client.session import DEFAULT_TIMEOUT, Session
 from calcd.client.stream import open_stream
 from calcd.protocol.classic import Operation
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Sequence
+    from types import TracebackType
+    from typing import Self
+
     from calcd.client.pipeline import Pipeline
+    from calcd.client.request import Reply, Request
 
 
 class Client:
@@ -92,7 +97,7 @@ class Client:
         self.ask(asked, replies)
         return results(replies)
 
-    def pipeline(self) -> "Pipeline":
+    def pipeline(self) -> Pipeline:
         """Returns a block of calls that are asked together, at the end of a with statement."""
         from calcd.client.pipeline import Pipeline  # noqa: PLC0415 one answer is the sooner there
 

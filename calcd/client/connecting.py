@@ -5,6 +5,8 @@ in turn: the next one as soon as one has failed, or has not answered for a quart
 connection that is there is taken (RFC 8305).
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
@@ -12,20 +14,23 @@ import selectors
 import socket
 import struct
 import time
-from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING
 
-from calcd.client.address import InternetAddress, UnixAddress, parse
+from calcd.client.address import parse
 from calcd.client.errors import AddressError, ClientError, ConnectError, ServerTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    # What the resolver finds: family, type, protocol, canonical name, address.
+    Found = tuple[int, int, int, str, Any]
 
 HEAD_START = 0.25  # seconds of an address before the next one is tried, too: RFC 8305, section 8
 
 # poll(2) costs one system call, epoll(7) three. Windows has neither.
 Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
-
-# What the resolver finds: family, type, protocol, canonical name, address.
-_Found = tuple[int, int, int, str, Any]
 
 
 def connect(server: str, timeout: float) -> socket.socket:
@@ -35,17 +40,17 @@ def connect(server: str, timeout: float) -> socket.socket:
     """
     address = parse_here(server)
     try:
-        if isinstance(address, UnixAddress):
+        if isinstance(address, str):
             return _connect_unix(address, timeout)
-        return _connect_internet(address, timeout)
+        return _connect_internet(*address, timeout)
     except (OSError, UnicodeError) as error:
         raise failure(server, timeout, error) from error
 
 
-def parse_here(server: str) -> InternetAddress | UnixAddress:
+def parse_here(server: str) -> tuple[str, int] | str:
     """As parse. Raises AddressError also for a Unix socket where the system has none."""
     address = parse(server)
-    if isinstance(address, UnixAddress) and not hasattr(socket, "AF_UNIX"):
+    if isinstance(address, str) and not hasattr(socket, "AF_UNIX"):
         raise AddressError(f"server {server!r}: Python has no Unix sockets on this system: write HOST:PORT")
     return address
 
@@ -66,7 +71,7 @@ def failure(server: str, timeout: float, error: OSError | UnicodeError) -> Clien
     )
 
 
-def _connect_unix(address: UnixAddress, timeout: float) -> socket.socket:
+def _connect_unix(path: str, timeout: float) -> socket.socket:
     with contextlib.ExitStack() as on_failure:
         connection = on_failure.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         # settimeout() would make the socket non-blocking. Then connect(2) to a full backlog would fail at
@@ -76,18 +81,18 @@ def _connect_unix(address: UnixAddress, timeout: float) -> socket.socket:
         size = len(connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16))
         period = struct.pack("=ii" if size == 8 else "=qq", int(seconds), max(int(fraction * 1e6), 1))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, period)
-        connection.connect(address.path)
+        connection.connect(path)
         connection.setblocking(False)
         on_failure.pop_all()
     return connection
 
 
-def _connect_internet(address: InternetAddress, timeout: float) -> socket.socket:
+def _connect_internet(host: str, port: int, timeout: float) -> socket.socket:
     """Raises TimeoutError, else the OSError of the address that failed last, and UnicodeError for a name that
     is not valid."""
     # An ASCII name is passed as bytes, which does not load Python's IDNA tables.
-    host = address.host.encode() if address.host.isascii() else address.host
-    found = _in_turn(socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM))
+    name = host.encode() if host.isascii() else host
+    found = _in_turn(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
     deadline = time.monotonic() + timeout
     last = OSError()
     with Selector() as under_way:
@@ -117,7 +122,7 @@ def _connect_internet(address: InternetAddress, timeout: float) -> socket.socket
     raise last
 
 
-def _begin(one: _Found, under_way: selectors.BaseSelector) -> None:
+def _begin(one: Found, under_way: selectors.BaseSelector) -> None:
     """Begins to connect. Raises OSError if that fails at once."""
     family, kind, protocol, _, where = one
     connection = socket.socket(family, kind, protocol)
@@ -129,7 +134,7 @@ def _begin(one: _Found, under_way: selectors.BaseSelector) -> None:
     under_way.register(connection, selectors.EVENT_WRITE, connection)
 
 
-def _in_turn(found: Sequence[_Found]) -> list[_Found]:
+def _in_turn(found: Sequence[Found]) -> list[Found]:
     """One address of the family that the resolver prefers, one of the other, and so on."""
     preferred = [one for one in found if one[0] == found[0][0]]
     others = [one for one in found if one[0] != found[0][0]]

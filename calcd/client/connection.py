@@ -1,14 +1,20 @@
 """One connection in one protocol: it sends requests and receives the replies."""
 
+from __future__ import annotations
+
 import contextlib
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from calcd.client.classic import Classic
 from calcd.client.errors import ClientError, ConnectionLostError, NotCalcdError, ServerTimeoutError
-from calcd.client.request import Reply, Request
 from calcd.client.resp import Resp, shown
-from calcd.client.stream import Stream
 from calcd.protocol.classic import REQUEST, Operation, encode_request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from calcd.client.request import Reply, Request
+    from calcd.client.stream import Stream
 
 # At most two pieces are unanswered, 48 KiB: the server always has the next one, and no buffer grows.
 _PIECE = 24 * 1024  # bytes

@@ -3,15 +3,21 @@
 All operations can be repeated, because none of them changes anything on the server.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from calcd.client.classic import Classic
 from calcd.client.connection import Connection
 from calcd.client.errors import ConnectionLostError, SharedClientError, UnknownProtocolError
-from calcd.client.request import Reply, Request
 from calcd.client.resp import Resp
-from calcd.client.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from calcd.client.request import Reply, Request
+    from calcd.client.stream import Stream
 
 DEFAULT_SERVER = "127.0.0.1:7070"
 DEFAULT_TIMEOUT = 10.0

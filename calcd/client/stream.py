@@ -1,31 +1,36 @@
 """The bytes of a connection."""
 
+from __future__ import annotations
+
 import selectors
-import socket
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from calcd.client.connecting import Selector, connect
 
+if TYPE_CHECKING:
+    import socket
+    from typing import Protocol
+
+    class Stream(Protocol):
+        """What a Connection needs. What its methods raise is OSError."""
+
+        async def early(self) -> bytes | None:
+            """What has come although nobody has asked for it; None if nothing has, b"" for the end."""
+
+        async def read(self) -> bytes:
+            """Waits for what comes, b"" for the end. Raises TimeoutError."""
+
+        def write(self, data: bytes) -> None:
+            """Sends data, and never waits: what does not fit the socket's buffer is sent in read.
+
+            That the other side has closed is for read to find out, behind the last bytes of that side.
+            """
+
+        def close(self) -> None:
+            """Closes the connection, at once."""
+
+
 READ = 1 << 16  # bytes
-
-
-class Stream(Protocol):
-    """What a Connection needs. Only early and read can wait, and what they raise is OSError."""
-
-    async def early(self) -> bytes | None:
-        """What has come although nobody has asked for it; None if nothing has, b"" for the end."""
-
-    async def read(self) -> bytes:
-        """Returns what has come, b"" for the end. Raises TimeoutError."""
-
-    def write(self, data: bytes) -> None:
-        """Sends data, and never waits: what does not fit the socket's buffer is sent in read.
-
-        That the other side has closed is for read to find out, behind the last bytes of that side.
-        """
-
-    def close(self) -> None:
-        """Closes the connection, at once."""
 
 
 class BlockingStream:
@@ -40,6 +45,7 @@ class BlockingStream:
         self._socket = connection
         self._timeout = timeout
         self._unsent = b""
+        self._waits_to_send = False
         self._selector = Selector()
         self._selector.register(connection, selectors.EVENT_READ)
 
@@ -71,8 +77,10 @@ class BlockingStream:
             pass
         except ConnectionError:
             self._unsent = b""
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
-        self._selector.modify(self._socket, events)
+        if self._unsent or self._waits_to_send:
+            self._waits_to_send = bool(self._unsent)
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+            self._selector.modify(self._socket, events)
 
 
 async def open_stream(server: str, timeout: float) -> BlockingStream:
