@@ -55,7 +55,8 @@ help:
 	@echo 'make install    installs to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall  removes what make install has installed'
 	@echo 'make generate   makes manual pages, completions and message catalog, in $(GENERATED)'
-	@echo 'make docs       draws the pictures that have changed in docs/pictures, into docs; takes Graphviz'
+	@echo 'make docs       draws what has changed, into docs: the pictures in docs/pictures, which takes Graphviz, and'
+	@echo '                the recording of calc-client, which takes python3-rich'
 	@echo 'make check      runs all checks and tests, also on machines with systemd; as root (./check)'
 	@echo 'make lint       checks style and types alone'
 	@echo 'make test       runs the tests that need neither root nor a machine'
@@ -73,7 +74,8 @@ generate:
 	$(GENERATE)
 
 # Each drawing says of what source it is, so one that is up to date stays as it is: another version of Graphviz would
-# draw it a little differently. tests/unit/test_pictures.py finds those that are not.
+# draw it a little differently. tests/unit/test_pictures.py finds those that are not. The recording is drawn where
+# calc-client prints something else by now, which tests/process/test_recording.py finds.
 docs:
 	@command -v dot >/dev/null || { \
 	    echo 'dot, which draws the pictures, is missing: apt-get install graphviz' >&2; exit 1; }
@@ -83,6 +85,7 @@ docs:
 	    origin="<!-- sha256 of pictures/$$name.dot: $$(sha256sum <$$source | cut -d ' ' -f 1) -->"; \
 	    ! grep -qsxF "$$origin" $$drawing || continue; \
 	    { dot -Tsvg $$source && echo "$$origin"; } >$$new && mv $$new $$drawing && echo $$drawing || exit; done
+	@$(TESTS) tests/recording/draw.py
 
 # Before anything is written, or removed: which folders do not work, and why.
 export DESTDIR PREFIX BINDIR LIBDIR DATADIR SYSCONFDIR SYSTEMD
