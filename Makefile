@@ -60,9 +60,9 @@ help:
 	@echo 'make check      runs all checks and tests, also on machines with systemd; as root (./check)'
 	@echo 'make lint       checks style and types alone'
 	@echo 'make test       runs the tests that need neither root nor a machine'
-	@echo 'make deb        builds a Debian package of what is committed, into build/deb'
+	@echo 'make deb        builds the Debian packages of what is committed, into build/deb'
 	@echo 'make check-next  runs the tests that need no machine in Debian sid, made anew each day or by FRESH=1; as root'
-	@echo 'make check-package  runs the tests of the Debian package alone, on Debian 12 and 13; as root'
+	@echo 'make check-package  runs the tests of the Debian packages alone, on Debian 12 and 13; as root'
 	@echo 'make release    commits and tags VERSION=x.y.z, with its changelogs, after ./check; CHECK= leaves that out'
 	@echo 'make fuzz       fuzzes what clients can send, SECONDS=60 or RUNS= for each target; after ./check'
 	@echo 'make soak       runs clients, faults and reloads together, SECONDS=600, and checks every answer'
@@ -123,7 +123,7 @@ install-programs: fitting
 	$(call SCRIPT,calcd.launch.main,$(DESTDIR)$(BINDIR)/calcd)
 	$(call SCRIPT,calcd.client.program.main,$(DESTDIR)$(BINDIR)/calc-client)
 
-# What the Debian package, whose programs pybuild installs, takes from here.
+# What the Debian packages, whose programs pybuild installs, take from here.
 install-files: fitting
 	install -d $(DESTDIR)$(UNITS)
 	sed 's|/usr/bin/calcd|$(BINDIR)/calcd|' packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service

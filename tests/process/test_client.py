@@ -423,6 +423,23 @@ def test_a_close_leaves_the_calls_of_other_threads_their_answers() -> None:
     assert answers == [5]
 
 
+def test_the_library_answers_where_there_is_no_poll(server: str) -> None:
+    program = (
+        "import select, sys; del select.poll, select.epoll\n"
+        "from calcd.client import Client\n"
+        "with Client(sys.argv[1]) as c: print(c.compute((0, n, 1) for n in range(50_000))[-1])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, server],
+        capture_output=True,
+        text=True,
+        env=calc_client.environment(),
+        timeout=calc_client.DEADLINE,
+        check=False,
+    )
+    assert (ended.stdout, ended.stderr) == ("50000\n", "")
+
+
 FORKS = """
 import os, sys
 from calcd.client import Client, SharedClientError

@@ -21,11 +21,11 @@ from calcd.client.program.grammar import ExpressionError
 
 
 class ExitStatus(enum.IntEnum):
-    # From 64 on those of sysexits.h, whose names Windows' Python lacks.
     OK = 0
     DIVISION_BY_ZERO = 1
     TOO_BIG = 2
     ERROR_REPLY = 3
+    # From here on, those of sysexits.h. The module os has their names on Unix alone.
     USAGE = 64
     BAD_LINES = 65
     UNAVAILABLE = 69
