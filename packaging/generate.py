@@ -85,7 +85,7 @@ def main() -> None:
         write(folder / "man" / page.stem, fill(page.read_text(), manual_parts()))
     for program, its_options, operations in (
         ("calcd", options_of(options.make_parser()), ()),
-        ("calc-client", [Option(*row) for row in client.OPTIONS], tuple(grammar.NAMES)),
+        ("calc-client", clients_options(), tuple(grammar.NAMES)),
     ):
         for shell, name in (("bash", f"{program}.bash"), ("zsh", f"_{program}")):
             template = (SOURCES / f"completions/{shell}.in").read_text()
@@ -128,6 +128,10 @@ def options_of(parser: argparse.ArgumentParser) -> list[Option]:
     return found
 
 
+def clients_options() -> list[Option]:
+    return [Option(o.names, o.metavar, o.help, is_repeatable=o.is_repeatable) for o in client.OPTIONS]
+
+
 def choices(setting: Setting[Any]) -> tuple[str, ...]:
     if not isinstance(setting.parse, values.one_of):
         return ()
@@ -143,7 +147,7 @@ def manual_parts() -> dict[str, str]:
         "VERSION": calcd.__version__,
         "CALCD_OPTIONS": "\n".join(map(option_item, options_of(options.make_parser()))),
         "CALCD_STATUSES": statuses(failure.MEANINGS),
-        "CLIENT_OPTIONS": "\n".join(option_item(Option(*row)) for row in client.OPTIONS),
+        "CLIENT_OPTIONS": "\n".join(map(option_item, clients_options())),
         "CLIENT_STATUSES": statuses(exit_status.MEANINGS),
         "SETTINGS": "\n".join(map(setting_item, ROWS.values())),
         "ENDINGS": "\n".join(

@@ -56,7 +56,7 @@ class Connection:
             self._look()
             try:
                 self._exchange(frames, received)
-            except (ConnectionLostError, ServerTimeoutError):
+            except (ConnectionLostError, ServerTimeoutError, KeyboardInterrupt):
                 replies += _in_order(frames, received)
                 raise
             on_failure.pop_all()

@@ -27,6 +27,7 @@ class ExitStatus(enum.IntEnum):
     ERROR_REPLY = 3
     USAGE = os.EX_USAGE
     BAD_LINES = os.EX_DATAERR
+    NO_INPUT = os.EX_NOINPUT
     UNAVAILABLE = os.EX_UNAVAILABLE
     SOFTWARE = os.EX_SOFTWARE
     INPUT_OUTPUT = os.EX_IOERR
@@ -42,6 +43,7 @@ MEANINGS = {
     ExitStatus.ERROR_REPLY: "the server answered with another error",
     ExitStatus.USAGE: "the command line or the expression is not understood",
     ExitStatus.BAD_LINES: "lines were read, and at least one of them had an error",
+    ExitStatus.NO_INPUT: "a file could not be read; all others were",
     ExitStatus.UNAVAILABLE: "cannot connect to the server",
     ExitStatus.SOFTWARE: "a fault of calc-client itself",
     ExitStatus.INPUT_OUTPUT: "standard input or output failed",

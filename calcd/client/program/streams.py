@@ -35,11 +35,11 @@ def write(sink: int, data: bytes) -> None:
             _wait(sink, select.POLLOUT)
 
 
-def complain(problem: object, *, name: str = "calc-client: ") -> None:
+def complain(problem: object, *, name: str = "calc-client: ", end: str = "\n") -> None:
     """Says on standard error what is wrong. Where nobody can be told, nobody is."""
     encoding = sys.stderr.encoding if sys.stderr else "ascii"
     with contextlib.suppress(OSError):
-        write(2, f"{name}{problem}\n".encode(encoding, "backslashreplace"))
+        write(2, f"{name}{problem}{end}".encode(encoding, "backslashreplace"))
 
 
 def _wait(descriptor: int, event: int) -> None:
