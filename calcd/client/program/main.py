@@ -49,6 +49,15 @@ def _run(arguments: Arguments) -> ExitStatus:
     if arguments.information:
         write(1, arguments.information.encode())
         return ExitStatus.OK
+    if arguments.command == "ping":
+        from calcd.client.program.ping import Ping  # noqa: PLC0415 only ping needs it
+
+        return Ping(arguments).run()
+    if arguments.command == "info":
+        from calcd.client.program.info import information  # noqa: PLC0415 only info needs it
+
+        write(1, information(arguments.server, arguments.timeout, arguments.section).encode())
+        return ExitStatus.OK
     with ReconnectingClient(
         arguments.server, arguments.timeout, protocol=arguments.protocol, wraps=arguments.wraps
     ) as client:
