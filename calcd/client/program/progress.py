@@ -3,7 +3,7 @@
 import os
 import time
 
-from calcd.client.program.streams import complain
+from calcd.client.program.streams import say
 
 _DELAY = 1.0  # seconds: what takes less needs no bar
 _PAUSE = 0.1  # seconds between two drawings
@@ -32,13 +32,13 @@ class Progress:
         self._next = now + _PAUSE
         columns = os.get_terminal_size(2).columns or 80
         text = describe(lines, taken, self._size, now - self._began)[: columns - 1]
-        complain(f"\r{text:{self._width}}", name="", end="")
+        say(f"\r{text:{self._width}}")
         self._width = len(text)
 
     def hide(self) -> None:
         """Clears the line, for another one to be written there."""
         if self._width:
-            complain(f"\r{' ' * self._width}\r", name="", end="")
+            say(f"\r{' ' * self._width}\r")
             self._width = 0
 
 

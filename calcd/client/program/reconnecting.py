@@ -1,6 +1,6 @@
 """A connection that reconnects when it is lost, so that a restart of the daemon does not disturb its user."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -16,11 +16,14 @@ class ReconnectingClient:
     """
 
     def __init__(self, server: str | None, timeout: float, *, protocol: str | None, wraps: bool) -> None:
-        self._server = server
-        self._timeout = timeout
-        self._protocol = protocol
+        self.server = server  # None: the default
+        self.timeout = timeout
+        self.protocol = protocol
+        # Called when a connection that was lost is replaced, and before its first replies are returned.
+        self.on_reconnect: Callable[[], None] = lambda: None
         self._wraps = wraps
         self._client: Client | None = None
+        self._was_lost = False
 
     def __enter__(self) -> Self:
         return self
@@ -31,10 +34,14 @@ class ReconnectingClient:
         if self._client:
             self._client.close()
 
-    def connect(self) -> Client:
-        """Connects, and returns the Client. Raises as Client."""
-        self._client = Client(self._server, self._timeout, protocol=self._protocol, wraps=self._wraps)
-        return self._client
+    def connect(self, server: str | None = None) -> Client:
+        """Connects, to another server if one is named, and returns the Client. Raises as Client; then the
+        connection that there is stays."""
+        client = Client(server or self.server, self.timeout, protocol=self.protocol, wraps=self._wraps)
+        if self._client:
+            self._client.close()
+        self._client, self.server = client, client.server
+        return client
 
     def ask(self, requests: Sequence[Request], replies: list[Reply]) -> None:
         """As Client.ask. If the connection is lost, it asks for the rest on a new one, and again, as long as
@@ -52,6 +59,14 @@ class ReconnectingClient:
             except ConnectionLostError:
                 if is_new and len(replies) == before:
                     raise
+                self._was_lost = True
+            except KeyboardInterrupt:
+                self._client = None  # it is closed, and nothing was lost
+                raise
+            else:
+                if self._was_lost:
+                    self._was_lost = False
+                    self.on_reconnect()
             if len(replies) - first < len(requests):
                 self._client = None
             asked = requests[len(replies) - first :]

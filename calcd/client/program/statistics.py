@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from calcd.client.program.evaluation import Ask
-from calcd.client.program.streams import complain
+from calcd.client.program.streams import say
 from calcd.client.request import Reply, Request
 
 # A time is that of all requests that are asked together, so these are fewer than without --stats.
@@ -51,7 +51,7 @@ class Statistics:
         ]
         with contextlib.suppress(ValueError):  # nothing was answered
             lines += [f"p{share}: {percentile(self._times, share) * 1000:g} ms" for share in (50, 99)]
-        complain("\n".join(lines), name="")
+        say("".join(f"{line}\n" for line in lines))
 
 
 def rounded(seconds: float) -> float:
