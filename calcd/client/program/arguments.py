@@ -38,16 +38,16 @@ class Option(NamedTuple):
     names: tuple[str, ...]
     metavar: str | None  # of its value; None if it takes none
     help: str
-    is_repeatable: bool = False
+    takes_operands: bool = False  # as more values; and it may be repeated
 
 
 OPTIONS = (
     Option(
         ("-f", "--file"),
         "FILE",
-        "Read lines from this file, and from those that are named without the option: -f a.txt b.txt. "
-        "- is standard input.",
-        is_repeatable=True,
+        "Read lines from this file. Words without an option are files then, too, and - is standard input: "
+        "-f a.txt b.txt -.",
+        takes_operands=True,
     ),
     Option(("--json",), None, "Answer each line with an object of JSON. Errors of lines are in it."),
     Option(("-q", "--quiet"), None, "Say nothing of errors on standard error. The exit status says it."),
@@ -55,8 +55,8 @@ OPTIONS = (
     Option(
         ("--stats",),
         None,
-        "Tell on standard error, at the end, how many requests and errors there were, how long all took, and "
-        "how long an answer did.",
+        "Tell at the end what it took. Standard error has the number of requests and errors, the time, the "
+        "rate, and how long half and 99 percent of the answers took at most.",
     ),
     Option(("-c", "--count"), "N", "Let ping end after so many requests."),
     Option(
