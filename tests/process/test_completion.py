@@ -108,7 +108,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=["bash", "zsh", "fish"])
-def shell(request: pytest.FixtureRequest, data: Path) -> Iterator[Shell]:
+def shell(
+    request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shell]:
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
@@ -119,7 +121,8 @@ def shell(request: pytest.FixtureRequest, data: Path) -> Iterator[Shell]:
         "CALCD_SERVER": "calc.example.org:7071",
     }
     if request.param == "fish":
-        yield Fish(environment)
+        home = tmp_path_factory.mktemp("home")  # it makes one if there is none
+        yield Fish({**environment, "HOME": str(home)})
         return
     command, start = {
         "bash": (["/bin/bash", "--norc", "--noprofile", "-i"], BASH),

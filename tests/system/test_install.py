@@ -15,8 +15,8 @@ BASH_COMPLETIONS = (
 )
 # fish keeps files in a home; and it offers nothing for a program that PATH does not have.
 FISH_COMPLETIONS = (
-    "for program in calcd calc-client; do "
-    "HOME=/nonexistent PATH=$PATH:/opt/calcd/bin fish --private -c \"complete -C '$program --vers'\"; done"
+    "export HOME=$(mktemp -d) PATH=$PATH:/opt/calcd/bin; "
+    "for program in calcd calc-client; do fish -c \"complete -C '$program --vers'\"; done; rm -r $HOME"
 )
 
 
