@@ -1,6 +1,7 @@
 """calc-client's prompt, on a terminal."""
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -406,3 +407,39 @@ def test_there_are_no_colours_where_there_is_no_terminal() -> None:
     forced = calc_client.environment(**{**NO_WISHES, "CLICOLOR_FORCE": "1"})
     ended = calc_client.run("2 +", env=forced)
     assert ended.stderr.startswith("\x1b[31mcalc-client:\x1b[0m a number is missing\n")
+
+
+def test_a_readline_that_is_libedit_completes_and_remembers_too(calcd: str, tmp_path: Path) -> None:
+    """As in Pythons that are not linked with GNU's. Preloaded, libedit takes the place of that one."""
+    libedit = {"LD_PRELOAD": "libedit.so.2", "NO_COLOR": "1"}
+    python = [sys.executable, "-c", "import readline; print(readline.__doc__)"]
+    environment = calc_client.environment(**libedit)
+    asked = subprocess.run(python, env=environment, capture_output=True, text=True, check=True)
+    assert "libedit" in asked.stdout
+    assert asked.stderr == ""
+    for _ in range(2):
+        with at(calcd, tmp_path, kind="xterm", **libedit) as terminal:
+            terminal.expect(PROMPT)
+            terminal.settle()
+            terminal.press("su\t5 3\r")
+            assert "sub" not in terminal.expect("\r\n2\r\n")  # completed, and not typed
+            terminal.expect(PROMPT)
+            terminal.settle()
+            terminal.press("add 100 ")
+            terminal.expect("add 100 ")
+            terminal.settle()
+            terminal.press("\x03")
+            terminal.expect(PROMPT)
+            terminal.settle()
+            terminal.press("2 + 2\n3 + 3\n")
+            for answer in ("4", "6"):
+                terminal.expect(f"\r\n{answer}\r\n")
+            terminal.expect(PROMPT)
+            terminal.settle()
+            terminal.press("\x10\x10\x10\r")  # Ctrl-P: the third line before
+            terminal.expect("\r\n2\r\n")
+            terminal.expect(PROMPT)
+            terminal.press("\x04")
+            assert terminal.wait() == 0
+    history = (tmp_path / "calc-client" / "history").read_text()
+    assert history == "sub 5 3\n2 + 2\n3 + 3\nsub 5 3\n2 + 2\n3 + 3\nsub 5 3\n"
