@@ -25,8 +25,8 @@ REAL = $(addprefix /,$(shell realpath -m --relative-to='$(DESTDIR)/' '$(DESTDIR)
 HIDDEN = $(filter-out /usr/%,$(foreach path,$(BINDIR)/calcd $(PACKAGE),\
          $(if $(filter /usr/%,$(path)),$(call REAL,$(path)),$(path))))
 DOC = $(DATADIR)/doc/calcd
-DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/containers.md docs/faults.md docs/monitoring.md \
-       docs/performance.md docs/security.md \
+DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/client.md docs/containers.md docs/faults.md \
+       docs/monitoring.md docs/performance.md docs/security.md \
        $(wildcard docs/*.svg docs/benchmarks/*)
 EXAMPLES = $(wildcard packaging/examples/*/*)
 MAN = $(FOUND_DATA)/man
@@ -57,13 +57,14 @@ help:
 	@echo 'make install    installs to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'
 	@echo 'make uninstall  removes what make install has installed'
 	@echo 'make generate   makes manual pages, completions and message catalog, in $(GENERATED)'
-	@echo 'make docs       draws the pictures that have changed in docs/pictures, into docs; takes Graphviz'
+	@echo 'make docs       draws what has changed, into docs: the pictures in docs/pictures, which takes Graphviz, and'
+	@echo '                the recording of calc-client, which takes python3-rich'
 	@echo 'make check      runs all checks and tests, also on machines with systemd; as root (./check)'
 	@echo 'make lint       checks style and types alone'
 	@echo 'make test       runs the tests that need neither root nor a machine'
-	@echo 'make deb        builds a Debian package of what is committed, into build/deb'
+	@echo 'make deb        builds the Debian packages of what is committed, into build/deb'
 	@echo 'make check-next  runs the tests that need no machine in Debian sid, made anew each day or by FRESH=1; as root'
-	@echo 'make check-package  runs the tests of the Debian package alone, on Debian 12 and 13; as root'
+	@echo 'make check-package  runs the tests of the Debian packages alone, on Debian 12 and 13; as root'
 	@echo 'make release    commits and tags VERSION=x.y.z, with its changelogs, after ./check; CHECK= leaves that out'
 	@echo 'make fuzz       fuzzes what clients can send, SECONDS=60 or RUNS= for each target; after ./check'
 	@echo 'make soak       runs clients, faults and reloads together, SECONDS=600, and checks every answer'
@@ -75,7 +76,8 @@ generate:
 	$(GENERATE)
 
 # Each drawing says of what source it is, so one that is up to date stays as it is: another version of Graphviz would
-# draw it a little differently. tests/unit/test_pictures.py finds those that are not.
+# draw it a little differently. tests/unit/test_pictures.py finds those that are not. The recording is drawn where
+# calc-client prints something else by now, which tests/process/test_recording.py finds.
 docs:
 	@command -v dot >/dev/null || { \
 	    echo 'dot, which draws the pictures, is missing: apt-get install graphviz' >&2; exit 1; }
@@ -85,6 +87,7 @@ docs:
 	    origin="<!-- sha256 of pictures/$$name.dot: $$(sha256sum <$$source | cut -d ' ' -f 1) -->"; \
 	    ! grep -qsxF "$$origin" $$drawing || continue; \
 	    { dot -Tsvg $$source && echo "$$origin"; } >$$new && mv $$new $$drawing && echo $$drawing || exit; done
+	@$(TESTS) tests/recording/draw.py
 
 # Before anything is written, or removed: which folders do not work, and why.
 export DESTDIR PREFIX BINDIR LIBDIR DATADIR SYSCONFDIR SYSTEMD
@@ -122,7 +125,7 @@ install-programs: fitting
 	$(call SCRIPT,calcd.launch.main,$(DESTDIR)$(BINDIR)/calcd)
 	$(call SCRIPT,calcd.client.program.main,$(DESTDIR)$(BINDIR)/calc-client)
 
-# What the Debian package, whose programs pybuild installs, takes from here.
+# What the Debian packages, whose programs pybuild installs, take from here.
 install-files: fitting
 	install -d $(DESTDIR)$(UNITS)
 	sed 's|/usr/bin/calcd|$(BINDIR)/calcd|' packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service

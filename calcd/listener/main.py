@@ -9,7 +9,7 @@ from calcd.handler.listener_signals import STOP_ACCEPTING
 from calcd.handler.published import Published
 from calcd.handler.resource_limits import restrict
 from calcd.handler.sources import Sources
-from calcd.linux import huge_pages, signals
+from calcd.linux import huge_pages, immortal_objects, signals
 from calcd.linux.process_title import Title
 from calcd.linux.signalfd import open_signalfd
 from calcd.listener import filters, packets
@@ -70,8 +70,9 @@ def main() -> int:
         handlers_filter=handlers_filter,
     )
     title.set(b"calcd: listener")  # after the warm-up, which sets titles itself
-    # The objects that exist now live on in every handler. The garbage collector would write to them; frozen,
-    # their pages stay shared.
+    # The objects that exist now live on in every handler. Counting and the garbage collector would write to
+    # them; immortal and frozen, their pages stay shared.
+    immortal_objects.mark()
     gc.freeze()
     own_filter.enforce()
     listener.run()

@@ -69,6 +69,15 @@ LESS_CONFINED = Message(
     "whether this line comes again. If there is none, please report it: calcd or a library of the system has "
     "changed.",
 )
+NO_IMMORTAL_OBJECTS = Message(
+    "4289825da8c3441599770bb63482b39e",
+    syslog.LOG_DEBUG,
+    "handlers copy more memory than they need to: Python {version} counts the references to all objects",
+    subject="calcd's handlers take more memory than with a newer Python",
+    meaning="From version 3.12 on, Python can leave the count of an object alone, and so a handler does not "
+    "copy the memory around it. This one, {version}, cannot, or does it in a way that calcd does not know.",
+    remedy="Nothing needs to be done. With a newer Python, a handler starts faster and takes less memory.",
+)
 STOPPING = Message(
     "2a6d88870dfb4804a0732a2c08413232",
     syslog.LOG_NOTICE,

@@ -9,14 +9,13 @@ from typing import NamedTuple
 class Package(NamedTuple):
     module: str
     debian: str
-    pypi: str | None
 
 
-NEEDED = (
-    Package("daemon", "python3-daemon", "python-daemon"),
-    Package("systemd", "python3-systemd", "systemd-python"),
-)
-SECCOMP = Package("seccomp", "python3-seccomp", None)
+# pyproject.toml has them in an extra, because the client does without.
+NEEDED = (Package("daemon", "python3-daemon"), Package("systemd", "python3-systemd"))
+_EXTRA = "'calcd[daemon]'"
+# Not in the extra: libseccomp does not publish its bindings on PyPI.
+SECCOMP = Package("seccomp", "python3-seccomp")
 
 
 def missing() -> str:
@@ -24,22 +23,22 @@ def missing() -> str:
     absent = [package for package in NEEDED if importlib.util.find_spec(package.module) is None]
     if not absent:
         return ""
-    names = " and ".join(package.debian for package in absent)
-    return f"{sys.executable} does not find {names}: {remedy(*absent)}"
+    names = " and ".join(package.module for package in absent)
+    return f"{sys.executable} cannot import {names}: {remedy(*absent)}"
 
 
 def remedy(*packages: Package) -> str:
     """Returns what makes the interpreter that runs calcd find the packages."""
     apt = "apt-get install " + " ".join(package.debian for package in packages)
-    pip = [package.pypi for package in packages if package.pypi]
+    has_pip = SECCOMP not in packages
     if sys.prefix != sys.base_prefix:
-        if len(pip) == len(packages):
-            return f"{sys.prefix}/bin/pip install {' '.join(pip)}"
+        if has_pip:
+            return f"{sys.prefix}/bin/pip install {_EXTRA}"
         return (
             f"the virtual environment {sys.prefix} does not see Debian's packages: {apt}, and make it anew "
             "with /usr/bin/python3 -m venv --system-site-packages"
         )
     if os.path.dirname(os.path.realpath(sys.executable)) == "/usr/bin":
         return apt
-    alternative = f", or {sys.executable} -m pip install {' '.join(pip)}" if len(pip) == len(packages) else ""
+    alternative = f", or {sys.executable} -m pip install {_EXTRA}" if has_pip else ""
     return f"{apt}, and run calcd with /usr/bin/python3, which it is for{alternative}"

@@ -9,10 +9,12 @@ It handles signals, requests at the control socket, events of listeners, and the
 - reload.py, stopping.py, status.py
 """
 
+import platform
 import signal
 from collections.abc import Callable
 
 import calcd
+from calcd.linux import immortal_objects
 from calcd.linux.event_loop import EPOLLOUT, EventLoop
 from calcd.linux.signals import SignalPipe
 from calcd.log import messages
@@ -129,6 +131,8 @@ class Supervisor:
         settings, sockets = self._succession.settings, self._succession.sockets
         self._publication.put_in_force(settings.max_connections, sockets)
         self._publication.publish()  # no handler is without
+        if not immortal_objects.are_offered():  # listeners run the same Python
+            self._log.write(messages.NO_IMMORTAL_OBJECTS, version=platform.python_version())
         self._succession.start(settings, sockets)
         while not self._stopping.is_over():
             self._loop.turn()

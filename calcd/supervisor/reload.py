@@ -47,7 +47,7 @@ class Reload:
         """Reloads, or reloads again after the reload that is under way."""
         if self._succession.is_closed:
             return
-        if self._roster.candidate:  # all requests during a reload make one more
+        if self._roster.candidate or self._is_under_way:  # all requests during a reload make one more
             self._is_asked_again = True
             return
         self._is_under_way = True

@@ -24,8 +24,7 @@ def test_missing_packages_are_named_with_what_installs_them_for_debians_python()
     """-S leaves out the folder of Debian's packages."""
     assert refusal(PYTHON, "-S", *CALCD) == (
         71,
-        f"calcd: {PYTHON} does not find python3-daemon and python3-systemd: apt-get install python3-daemon "
-        "python3-systemd\n",
+        f"calcd: {PYTHON} cannot import daemon and systemd: apt-get install python3-daemon python3-systemd\n",
     )
 
 
@@ -33,8 +32,8 @@ def test_missing_packages_are_named_with_what_installs_them_in_a_virtual_environ
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
     assert refusal(f"{tmp_path}/bin/python", *CALCD) == (
         71,
-        f"calcd: {tmp_path}/bin/python does not find python3-daemon and python3-systemd: {tmp_path}/bin/pip "
-        "install python-daemon systemd-python\n",
+        f"calcd: {tmp_path}/bin/python cannot import daemon and systemd: {tmp_path}/bin/pip install "
+        "'calcd[daemon]'\n",
     )
 
 

@@ -20,7 +20,7 @@ def exchange(suite: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def workshop(suite: str, exchange: Path) -> Iterator[Machine]:
-    """The machine that builds the package."""
+    """The machine that builds the packages."""
     bare = base_root(suite, BARE)
     options = [*machine_options(exchange), f"--bind-ro={bare}:/bare"]
     with Machine(suite, root=WORKSHOP, options=options) as machine:
@@ -38,7 +38,7 @@ def complete_build(workshop: Machine) -> Background:
 
 @pytest.fixture(scope="session")
 def package(request: pytest.FixtureRequest, workshop: Machine) -> Package:
-    """The package, built without its tests."""
+    """The packages, built without their tests."""
     request.getfixturevalue("complete_build")  # is under way from now on
     tree = copy(workshop, "package")
     errors = workshop.run(f"cd {tree}; {QUICK} deb").stderr
@@ -46,22 +46,44 @@ def package(request: pytest.FixtureRequest, workshop: Machine) -> Package:
     return collect(workshop, EXCHANGE)._replace(errors=errors)
 
 
+def make_older(workshop: Machine, package: Package, name: str, edit: str) -> str:
+    """The paths of packages whose code says that they are older, and whose calcd.conf differs.
+
+    edit is bash, run where each package is a folder of its name.
+    """
+    folder = f"{EXCHANGE}/{name}"
+    init = "usr/lib/python3/dist-packages/calcd/__init__.py"
+    workshop.run(
+        f"set -e; mkdir {folder}; cd {folder}; "
+        f"for deb in {package.debs}; do dpkg-deb -R $deb $(dpkg-deb -f $deb Package); done; {edit}; "
+        f"sed -i 's/^__version__ = .*/__version__ = \"0.0.1\"/' */{init}; "
+        "echo '# older' >>calcd/etc/calcd/calcd.conf; "
+        "for tree in */; do dpkg-deb -b $tree .; rm -r $tree; done"
+    )
+    return " ".join(workshop.output(f"ls {folder}/*.deb").splitlines())
+
+
 @pytest.fixture(scope="session")
 def older(workshop: Machine, package: Package) -> str:
-    """The path of a package that is an older version of it: its code says so, and its calcd.conf differs."""
-    folder = f"{EXCHANGE}/older"
-    init = "tree/usr/lib/python3/dist-packages/calcd/__init__.py"
-    workshop.run(
-        f"mkdir {folder}; cd {folder}; dpkg-deb -R {package.deb} tree; "
-        "sed -i 's/^Version: .*/Version: 0.0.1-1/' tree/DEBIAN/control; "
-        f"sed -i 's/^__version__ = .*/__version__ = \"0.0.1\"/' {init}; "
-        "echo '# older' >>tree/etc/calcd/calcd.conf; dpkg-deb -b tree .; rm -r tree"
+    """An older version of the packages."""
+    edit = "sed -i 's/^Version: .*/&~/; s/(= [^)]*/&~/' */DEBIAN/control"
+    return make_older(workshop, package, "older", edit)
+
+
+@pytest.fixture(scope="session")
+def undivided(workshop: Machine, package: Package) -> str:
+    """The one package that was before there were three, with all that they hold, in its last version."""
+    edit = (
+        "for tree in calc-client python3-calcd; do "
+        "rm -r $tree/DEBIAN $tree/usr/share/doc; cp -a $tree/. calcd; rm -r $tree; done; "
+        "sed -i 's/^Version: .*/Version: 0.1.0-0upstream1/; s/python3-calcd ([^)]*), //; s/calc-client, //' "
+        "calcd/DEBIAN/control"
     )
-    return workshop.output(f"ls {folder}/*.deb")
+    return make_older(workshop, package, "undivided", edit)
 
 
 @pytest.fixture
 def tester(suite: str, exchange: Path) -> Iterator[Machine]:
-    """A machine to install the package in. What calcd depends on is there."""
+    """A machine to install the packages in. What calcd depends on is there."""
     with Machine(suite, options=machine_options(exchange)) as machine:
         yield machine

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from package.workshop import BARE, INSTALL, Package, machine_options
+from package.workshop import BARE, EXCHANGE, INSTALL, NAMES, Package, machine_options
 from support.readme import blocks
 from system.machine import Machine
 from system.service import RESTART_SETTINGS, restart_settings
 from system.traces import BY_HAND, USERS, listing
+
+from calcd.client.program.exit_status import ExitStatus
 
 LISTING = listing("/exchange", "/var/lib/dpkg", "/var/lib/apt", "/var/cache")
 ENABLED = "find /etc/systemd/system /var/lib/systemd/deb-systemd-* -name '*calcd*'"
@@ -18,10 +20,10 @@ ENABLED = "find /etc/systemd/system /var/lib/systemd/deb-systemd-* -name '*calcd
 
 @pytest.fixture(scope="module")
 def installed(suite: str, exchange: Path, package: Package) -> Iterator[Machine]:
-    """A Debian that had nothing of what calcd needs, and has the package now."""
+    """A Debian that had nothing of what calcd needs, and has the packages now."""
     with Machine(suite, root=BARE, options=machine_options(exchange)) as machine:
         assert machine.run("command -v python3", check=False).stdout == ""
-        machine.run(f"{INSTALL} {package.deb}")
+        machine.run(f"{INSTALL} {package.debs}")
         yield machine
 
 
@@ -33,7 +35,7 @@ def test_it_serves_as_soon_as_apt_has_installed_it(installed: Machine) -> None:
     assert metrics == "disabled\n"
     assert installed.show("calcd-metrics.socket", "ActiveState") == "inactive"
     assert installed.show("calcd.socket", "ActiveState") == "active"
-    assert installed.output("systemctl --failed --quiet; dpkg --verify calcd") == ""
+    assert installed.output(f"systemctl --failed --quiet; dpkg --verify {' '.join(NAMES)}") == ""
 
 
 def test_its_units_are_for_the_systemd_of_the_release(suite: str, installed: Machine) -> None:
@@ -95,11 +97,31 @@ def test_every_setting_in_its_configuration_is_at_its_default(installed: Machine
     assert installed.output("calcd --config /dev/null --dump-config") == in_force
 
 
+def test_a_machine_that_only_asks_has_no_daemon_until_it_is_installed_too(
+    suite: str, exchange: Path, package: Package
+) -> None:
+    with Machine(suite, root=BARE, options=machine_options(exchange)) as machine:
+        users = machine.output(USERS)
+        machine.run(f"cd {EXCHANGE}; {blocks('sh', 'Install it')[1]}", stdin="y\n")
+        packages = machine.output("dpkg-query --show --showformat='${Package} ${db:Status-Status}\n'")
+        assert "calc-client installed" in packages.splitlines()
+        daemons = {f"{name} installed" for name in ("calcd", "python3-daemon", "python3-systemd")}
+        assert not daemons & set(packages.splitlines())
+        assert machine.output(USERS) == users
+        unanswered = machine.run("calc-client add 2 3", check=False)
+        assert unanswered.returncode == ExitStatus.UNAVAILABLE, unanswered.stderr
+        machine.run(f"{INSTALL} {package.debs}")
+        assert machine.output("calc-client add 2 3") == "5"
+        machine.run("apt-get -y remove calc-client")
+        (program,) = blocks("python", "Use it")
+        assert machine.run("python3 -", stdin=program).stdout == "5\n"
+
+
 def test_it_says_who_has_its_address_and_what_to_do(tester: Machine, package: Package) -> None:
     tester.run("systemd-run --unit=stranger python3 -m http.server --bind 127.0.0.1 7070")
     tester.wait_for("ss -Hltn sport = :7070 | grep LISTEN")
     stranger = tester.show("stranger.service", "MainPID")
-    said = tester.output(f"{INSTALL} {package.deb} 2>&1")
+    said = tester.output(f"{INSTALL} {package.debs} 2>&1")
     assert "calcd is installed, but does not serve: calcd.socket could not be opened.\n" in said
     assert f"  It is taken: python3 (PID {stranger}) listens on 127.0.0.1:7070\n" in said
     assert "Address already in use" in tester.output("journalctl -u calcd.socket")
@@ -110,29 +132,30 @@ def test_it_says_who_has_its_address_and_what_to_do(tester: Machine, package: Pa
     tester.run("cat >/etc/systemd/system/calcd.socket.d/override.conf", stdin=textwrap.dedent(another[0]))
     tester.run(f"systemctl daemon-reload; {then[1]}")
     assert tester.output("calc-client --server 127.0.0.1:7071 add 2 3") == "5"
-    said = tester.output(f"{INSTALL} --reinstall {package.deb} 2>&1")
+    said = tester.output(f"{INSTALL} --reinstall {package.debs} 2>&1")
     assert "does not serve" not in said
 
 
 def test_remove_stops_it_and_keeps_the_configuration(tester: Machine, package: Package) -> None:
-    tester.run(f"{INSTALL} {package.deb}; calc-client add 2 3")
+    tester.run(f"{INSTALL} {package.debs}; calc-client add 2 3")
     tester.run("systemctl restart calcd.service calcd-metrics.socket")
     tester.run("echo DrainTime=5s >>/etc/calcd/calcd.conf; apt-get -y remove calcd")
+    assert tester.output("calc-client --version")
     assert tester.run("pgrep -a -u calcd", check=False).stdout == ""
     assert tester.output("ss -Hltn 'sport = :7070 or sport = :7079'") == ""
     assert tester.run("ls -d /run/calcd /run/calcd-root", check=False).stdout == ""
-    tester.run(f"{INSTALL} {package.deb}")
+    tester.run(f"{INSTALL} {package.debs}")
     assert "DrainTime=5s" in tester.output("calcd --dump-config").splitlines()
     assert tester.output("calc-client add 2 3") == "5"
 
 
 def test_purge_leaves_nothing_but_the_user(tester: Machine, package: Package) -> None:
     files, users = tester.output(LISTING), tester.output(USERS)
-    tester.run(f"{INSTALL} {package.deb}; calc-client add 2 3; calcd --version")
+    tester.run(f"{INSTALL} {package.debs}; calc-client add 2 3; calcd --version")
     tester.run("mkdir /etc/calcd/calcd.conf.d; echo '[calcd]' >/etc/calcd/calcd.conf.d/local.conf")
     tester.run("systemctl restart calcd")
     tester.run(BY_HAND)
-    tester.run("apt-get -y purge calcd")
+    tester.run(f"apt-get -y purge {' '.join(NAMES)}")
     assert tester.output(LISTING).splitlines() == files.splitlines()
     assert tester.output("find /run -xdev -name 'calcd*'") == ""
     assert tester.output(ENABLED) == ""

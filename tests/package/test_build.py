@@ -1,7 +1,7 @@
 """make deb."""
 
 import pytest
-from package.workshop import QUICK, Package, collect, copy
+from package.workshop import NAMES, QUICK, Package, collect, copy
 from support.readme import blocks
 from system.machine import SOURCE, Machine
 
@@ -22,7 +22,7 @@ def test_twice_gives_the_same_bytes(workshop: Machine, another: str, package: Pa
     workshop.run(f"cd {another}; mkdir dist; touch dist/old.whl; umask 077; {QUICK} deb")
     assert collect(workshop, another).sums == package.sums
     assert sorted(name.rpartition(".")[2] for name in package.sums) == [
-        *("buildinfo", "changes", "deb", "dsc", "gz", "xz")
+        *("buildinfo", "changes", "deb", "deb", "deb", "dsc", "gz", "xz")
     ]
 
 
@@ -49,7 +49,7 @@ def test_the_readmes_commands_build_what_is_committed_and_install_it(
             assert uncommitted in said.stderr
     assert collect(workshop, another).sums == package.sums
     assert workshop.output("calc-client add 2 3") == "5"
-    workshop.run("apt-get -y purge calcd")
+    workshop.run(f"apt-get -y purge {' '.join(NAMES)}")
 
 
 def test_it_says_how_to_get_dpkg_buildpackage(tester: Machine) -> None:

@@ -1,4 +1,4 @@
-"""What Debian's own tools say about the package."""
+"""What Debian's own tools say about the packages."""
 
 import re
 from pathlib import Path
@@ -25,10 +25,13 @@ def test_lintian_finds_nothing(suite: str, workshop: Machine, package: Package) 
     assert tags == LINTIAN_SAYS[suite], report
 
 
-def test_piuparts_installs_upgrades_and_purges_it(workshop: Machine, package: Package, older: str) -> None:
-    """In a root that has no network: all that it may install is in a repository of its own."""
+def test_piuparts_installs_upgrades_and_purges_them(
+    workshop: Machine, package: Package, undivided: str
+) -> None:
+    """In a root that has no network: all that it may install is in a repository of its own, and so is what
+    they are an upgrade from."""
     workshop.run(
-        f"mkdir /repository; cd /repository; cp {older} /bare/var/cache/apt/archives/*.deb .; "
+        f"mkdir /repository; cd /repository; cp {undivided} /bare/var/cache/apt/archives/*.deb .; "
         "apt-ftparchive packages . >Packages"
     )
     root = f"{EXCHANGE}/root"
@@ -38,7 +41,7 @@ def test_piuparts_installs_upgrades_and_purges_it(workshop: Machine, package: Pa
     )
     said = workshop.run(
         f"piuparts --existing-chroot={root} --hard-link --keep-sources-list --no-eatmydata "
-        f"--bindmount=/repository --tmpdir={EXCHANGE} {package.deb}",
+        f"--bindmount=/repository --tmpdir={EXCHANGE} {package.debs}",
         check=False,
         seconds=300,
     )
@@ -70,7 +73,7 @@ def test_reprotest_builds_the_same_bytes_in_another_environment(workshop: Machin
         name.rpartition("/")[2]: digest
         for digest, name in re.findall(r"^([0-9a-f]{64})  (\S+)$", said.stdout, re.MULTILINE)
     }
-    assert len(sums) == 4
+    assert len(sums) == 6
     assert sums.items() <= package.sums.items()
 
 
@@ -80,12 +83,13 @@ def test_autopkgtest_passes(suite: str, exchange: Path, package: Package) -> Non
         machine.run(": >/etc/apt/sources.list; rm -f /etc/apt/sources.list.d/*")
         said = machine.run(
             # The isolation that a test asks for is what this machine is.
-            f"autopkgtest --ignore-restrictions=isolation-container {package.deb} {package.dsc} -- null",
+            f"autopkgtest --ignore-restrictions=isolation-container {package.debs} {package.dsc} -- null",
             check=False,
             seconds=300,
         )
     assert said.returncode == 0, said.stdout + said.stderr
     assert re.findall(r"^(\w+) +(PASS|FAIL|SKIP)", said.stdout, re.MULTILINE) == [
         ("unit", "PASS"),
+        ("client", "PASS"),
         ("daemon", "PASS"),
     ]

@@ -1,5 +1,6 @@
-"""From an older version of the package to this one."""
+"""From an older version of the packages to this one."""
 
+import pytest
 from package.workshop import INSTALL, Package
 from system.machine import Machine
 from system.service import Service
@@ -8,17 +9,24 @@ from calcd import __version__
 from calcd.log import messages
 
 
+@pytest.fixture(params=["undivided", "older"])
+def before(request: pytest.FixtureRequest) -> str:
+    """What is installed before the upgrade."""
+    debs: str = request.getfixturevalue(request.param)
+    return debs
+
+
 def test_upgrades_under_load_refuse_and_reset_nobody_and_bring_the_new_code(
-    tester: Machine, older: str, package: Package
+    tester: Machine, before: str, package: Package
 ) -> None:
-    tester.run(f"{INSTALL} {older}")
+    tester.run(f"{INSTALL} {before}")
     service = Service(tester)
     service.use_example("calcd.socket.d/unix-socket.conf")
     service.start()
     opened = tester.show("calcd.socket", "ActiveEnterTimestampMonotonic")
     loads = service.load(), service.load("unix:/run/calcd/calcd.sock")
     for options in ("", "--reinstall", "--reinstall"):
-        tester.run(f"{INSTALL} {options} {package.deb}")
+        tester.run(f"{INSTALL} {options} {package.debs}")
         service.wait_for_another_connection()
     for load in loads:
         assert set(load.finish()) == {"ok"}
@@ -28,8 +36,8 @@ def test_upgrades_under_load_refuse_and_reset_nobody_and_bring_the_new_code(
     service.close()
 
 
-def test_an_upgrade_keeps_the_local_configuration(tester: Machine, older: str, package: Package) -> None:
-    tester.run(f"{INSTALL} {older}")
+def test_an_upgrade_keeps_the_local_configuration(tester: Machine, before: str, package: Package) -> None:
+    tester.run(f"{INSTALL} {before}")
     tester.run("echo DrainTime=5s >>/etc/calcd/calcd.conf")
     tester.run("mkdir /etc/calcd/calcd.conf.d")
     tester.run("printf '[calcd]\\nLogConnections=none\\n' >/etc/calcd/calcd.conf.d/local.conf")
@@ -41,7 +49,7 @@ def test_an_upgrade_keeps_the_local_configuration(tester: Machine, older: str, p
     )
     # The question that dpkg would ask, because both sides have changed the file, answered by its default.
     tester.run(
-        f"{INSTALL} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold {package.deb}"
+        f"{INSTALL} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold {package.debs}"
     )
     in_force = tester.output("calcd --dump-config").splitlines()
     assert {"DrainTime=5s", "LogConnections=none"} <= set(in_force)

@@ -1,4 +1,4 @@
-"""pip install ., into a virtual environment."""
+"""pip install, into virtual environments without a network."""
 
 import json
 import re
@@ -7,9 +7,10 @@ import pytest
 from package.workshop import copy
 from system.machine import TREE, Machine
 
-VENV = "/home/wheel-venv"
-# Without a network: setuptools, and the two packages that calcd needs, are those of the system.
-PIP = f"{VENV}/bin/pip --disable-pip-version-check"
+from calcd.supervisor.failure import ExitStatus
+
+ALONE, WITH_DAEMON = "/home/wheel-alone", "/home/wheel-daemon"
+OPTIONS = "--disable-pip-version-check --quiet --no-index"
 PROGRAMS = {"calcd": "calcd.launch.main:main", "calc-client": "calcd.client.program.main:main"}
 METADATA = """
 import importlib.metadata as m, json
@@ -20,23 +21,53 @@ print(json.dumps({"files": [str(f) for f in d.files], "metadata": d.metadata.jso
 
 
 @pytest.fixture(scope="module")
-def installed(workshop: Machine) -> Machine:
+def wheel(workshop: Machine) -> str:
+    """The path of the wheel, made with the setuptools of the system."""
     tree = copy(workshop, "wheel")
-    workshop.run(f"python3 -m venv --system-site-packages {VENV}")
-    workshop.run(f"{PIP} install --quiet --no-index --no-build-isolation {tree}")
+    workshop.run(f"python3 -m venv --system-site-packages {WITH_DAEMON}")
+    pip = f"{WITH_DAEMON}/bin/pip wheel {OPTIONS} --no-build-isolation --no-deps"
+    workshop.run(f"cd {tree} && {pip} --wheel-dir dist .")
+    return workshop.output(f"ls {tree}/dist/*.whl")
+
+
+@pytest.fixture(scope="module")
+def alone(workshop: Machine, wheel: str) -> Machine:
+    """Where ALONE has what pip install calcd brings, and sees nothing else."""
+    workshop.run(f"python3 -m venv {ALONE} && {ALONE}/bin/pip install {OPTIONS} {wheel}")
     return workshop
 
 
-def test_its_programs_serve_and_ask(installed: Machine) -> None:
+@pytest.fixture(scope="module")
+def with_daemon(workshop: Machine, wheel: str) -> Machine:
+    """Where WITH_DAEMON has what pip install 'calcd[daemon]' brings, the rest being the system's."""
+    workshop.run(f"{WITH_DAEMON}/bin/pip install {OPTIONS} '{wheel}[daemon]'")
+    return workshop
+
+
+def test_it_is_pure_python(wheel: str) -> None:
+    assert wheel.endswith("-py3-none-any.whl")
+
+
+def test_without_the_extra_it_asks_and_the_daemon_says_that_it_needs_the_extra(
+    alone: Machine, with_daemon: Machine
+) -> None:
+    refused = alone.run(f"{ALONE}/bin/calcd", check=False)
+    assert refused.returncode == ExitStatus.OS_ERROR
+    assert refused.stderr == (
+        f"calcd: {ALONE}/bin/python3 cannot import daemon and systemd: "
+        f"{ALONE}/bin/pip install 'calcd[daemon]'\n"
+    )
     where = "--listen unix:/run/wheel.socket --pidfile /run/wheel.pid"
-    installed.run(f"{VENV}/bin/calcd {where}")
-    assert installed.output(f"cd / && {VENV}/bin/calc-client --server unix:/run/wheel.socket add 2 3") == "5"
-    installed.run("kill $(cat /run/wheel.pid)")
-    installed.wait_for("! test -e /run/wheel.pid")
+    with_daemon.run(f"{WITH_DAEMON}/bin/calcd {where}")
+    for venv in (ALONE, WITH_DAEMON):
+        ask = f"cd / && {venv}/bin/calc-client --server unix:/run/wheel.socket add 2 3"
+        assert alone.output(ask) == "5"
+    with_daemon.run("kill $(cat /run/wheel.pid)")
+    with_daemon.wait_for("! test -e /run/wheel.pid")
 
 
-def test_it_holds_every_module_and_all_that_is_to_be_said_about_it(installed: Machine) -> None:
-    found = json.loads(installed.run(f"cd / && {VENV}/bin/python3 -", stdin=METADATA).stdout)
+def test_it_holds_every_module_and_all_that_is_to_be_said_about_it(alone: Machine) -> None:
+    found = json.loads(alone.run(f"cd / && {ALONE}/bin/python3 -", stdin=METADATA).stdout)
     modules = {str(path.relative_to(TREE)) for path in (TREE / "calcd").rglob("*.py")}
     assert {name for name in found["files"] if name.startswith("calcd/") and name.endswith(".py")} == modules
     assert any(name.endswith("LICENSE") for name in found["files"])
@@ -44,8 +75,9 @@ def test_it_holds_every_module_and_all_that_is_to_be_said_about_it(installed: Ma
     metadata = found["metadata"]
     assert metadata["license"] == "MIT"
     assert metadata["requires_python"] == ">=3.11"
-    requirements = [re.sub("[ ()]", "", requirement) for requirement in metadata["requires_dist"]]
-    assert sorted(requirements) == ["python-daemon>=2.3.2", "systemd-python>=235"]
+    requirements = [re.sub("[ ()'\"]", "", requirement) for requirement in metadata["requires_dist"]]
+    extra = "extra==daemon"
+    assert sorted(requirements) == [f"python-daemon>=2.3.2;{extra}", f"systemd-python>=235;{extra}"]
     assert {entry.split(",")[0] for entry in metadata["project_url"]} == {"Homepage", "Repository"}
     assert "License :: OSI Approved :: MIT License" in metadata["classifier"]
     assert metadata["description"].startswith("# calcd")

@@ -1,11 +1,11 @@
-"""Where the Debian package is built and examined, and where it is installed."""
+"""Where the Debian packages are built and examined, and where they are installed."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from system.machine import COPY, PACKAGES, Machine, Root
 
-# What builds the package, and what examines it.
+# What builds the packages, and what examines them.
 WORKSHOP = Root(
     (
         *PACKAGES,
@@ -22,6 +22,7 @@ BARE = Root(
 )
 
 EXCHANGE = "/exchange"  # where all of a suite's machines have a folder in common
+NAMES = ("calc-client", "calcd", "python3-calcd")  # of what one source gives
 QUICK = "DEB_BUILD_OPTIONS=nocheck make"
 INSTALL = "apt-get -q -y install"
 
@@ -29,7 +30,7 @@ INSTALL = "apt-get -q -y install"
 class Package(NamedTuple):
     """What make deb has built, as paths in the machines."""
 
-    deb: str
+    debs: str  # of all three, for a command line
     dsc: str
     changes: str
     sums: dict[str, str]  # the SHA-256 of each file, by its name
@@ -37,14 +38,15 @@ class Package(NamedTuple):
 
 
 def collect(machine: Machine, tree: str) -> Package:
-    """The package that make deb has built in a tree of the machine."""
+    """What make deb has built in a tree of the machine."""
     folder = f"{tree}/build/deb"
     files = machine.output(f"ls {folder}/*").splitlines()
-    (deb,), (dsc,), (changes,) = (
+    debs, (dsc,), (changes,) = (
         [file for file in files if file.endswith(suffix)] for suffix in (".deb", ".dsc", ".changes")
     )
+    assert [Path(deb).name.partition("_")[0] for deb in debs] == list(NAMES)
     lines = machine.output(f"cd {folder} && sha256sum *").splitlines()
-    return Package(deb, dsc, changes, {name: digest for digest, name in map(str.split, lines)})
+    return Package(" ".join(debs), dsc, changes, {name: digest for digest, name in map(str.split, lines)})
 
 
 def copy(machine: Machine, name: str) -> str:

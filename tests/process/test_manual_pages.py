@@ -8,6 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from support import calc_client
 from support.daemon import TREE, Calcd
 
 PAGES = sorted(path.stem for path in (TREE / "packaging" / "man").glob("*.in"))
@@ -155,14 +156,12 @@ def test_the_bytes_of_the_page_are_those_of_the_protocol(generated: Path, tmp_pa
 
 
 def test_the_examples_of_calc_client_print_what_the_page_says(generated: Path, tmp_path: Path) -> None:
-    program = tmp_path / "calc-client"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={TREE} exec {sys.executable} -m calcd.client "$@"\n')
-    program.chmod(0o755)
+    path = f"{calc_client.program(tmp_path).parent}:{os.environ['PATH']}"
     folder = tmp_path / "calcd"
     folder.mkdir()
     with Calcd(folder) as calcd:
         server = "{}:{}".format(*calcd.address)
-        environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "CALCD_SERVER": server}
+        environment = {**os.environ, "PATH": path, "CALCD_SERVER": server}
         page = generated / "man" / "calc-client.1"
         (first,) = blocks(page, "DESCRIPTION", "OPTIONS")
         dialogues = [first, *blocks(page)]

@@ -10,7 +10,7 @@ import pytest
 from support.addresses import accepts, own_address
 from support.clients import Clients
 from support.daemon import Calcd, ask
-from support.processes import wait_for
+from support.processes import Process, wait_for
 from support.storm import Storm
 
 from calcd.protocol.classic import Operation
@@ -181,3 +181,35 @@ def test_without_a_daemon_the_command_says_so(tmp_path: Path) -> None:
         result = calcd.reload()
     assert result.returncode == 75
     assert result.stderr.startswith(f"calcd: no calcd answers on {calcd.pidfile}.control")
+
+
+def test_a_reload_is_over_when_no_handler_of_before_waits_for_a_connection(tmp_path: Path) -> None:
+    with Calcd(tmp_path, handlers="SpareHandlers=4") as calcd:
+        old = calcd.listener
+        wait_for(lambda: len(waiting(old)) == 4, "the handlers")
+        late = waiting(old)
+        for handler in late:
+            os.kill(handler.pid, signal.SIGSTOP)
+        calcd.signal(signal.SIGHUP)
+        wait_for(
+            lambda: [new for new in listeners(calcd) if new.pid != old.pid and waiting(new)], "the new ones"
+        )
+        reloaded = [line for line in calcd.log() if line.startswith("reloaded")]
+        for handler in late:
+            os.kill(handler.pid, signal.SIGCONT)
+        assert reloaded == []
+        calcd.wait_for_log("reloaded: .*")
+        assert not any(handler.exists for handler in late)
+
+
+def listeners(calcd: Calcd) -> list[Process]:
+    return [
+        child
+        for child in calcd.supervisor.children()
+        if child.belongs(lambda p: p.title == "calcd: listener")
+    ]
+
+
+def waiting(listener: Process) -> list[Process]:
+    title = "calcd: waiting for a connection"
+    return [child for child in listener.children() if child.belongs(lambda p: p.title == title)]

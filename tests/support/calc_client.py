@@ -1,6 +1,7 @@
 """calc-client as a process, and the other side of its connection played by hand."""
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -16,6 +17,15 @@ def environment(**changes: str) -> dict[str, str]:
     """This process's environment with calcd to be imported from the tree, and no server or protocol set."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CALCD_")}
     return {**inherited, "PYTHONPATH": str(Path(__file__).parents[2]), **changes}
+
+
+def program(folder: Path) -> Path:
+    """Makes calc-client as a program in the folder, for shells that have it in PATH."""
+    made = folder / "bin" / "calc-client"
+    made.parent.mkdir()
+    made.write_text(f'#!/bin/sh\nPYTHONPATH={Path(__file__).parents[2]} exec {shlex.join(COMMAND)} "$@"\n')
+    made.chmod(0o755)
+    return made
 
 
 def run(

@@ -6,8 +6,8 @@ import pytest
 from support.readme import blocks
 from system.machine import COPY, COPY_TREE, Machine
 
-# Not here: it is what runs this test; and the package has tests of its own.
-ELSEWHERE = ["./check", *blocks("sh", "Install it")[0].splitlines()]
+# Not here: it is what runs this test; and the packages have tests of their own.
+ELSEWHERE = ["./check", *"".join(blocks("sh", "Install it")[:2]).splitlines()]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Who may import what. Each thing the listener's process has loaded is paid for at every fork."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -108,6 +109,33 @@ def test_the_library_of_the_client_does_without_the_program() -> None:
     library = [m for m in MODULES if m.startswith("calcd.client") and not m.startswith(programs)]
     assert "calcd.client.resp" in library
     assert not [name for module in library for name in imports(module) if name.startswith(programs)]
+
+
+# What Python has on Unix alone, or on Linux.
+UNIX_MODULES = (
+    *("_curses", "curses", "fcntl", "grp", "pty", "pwd"),
+    *("readline", "resource", "syslog", "termios", "tty"),
+)
+UNIX_NAMES = (
+    *(f"os.{name}" for name in dir(os) if name.startswith("EX_") and name != "EX_OK"),
+    *("os.fork", "os.register_at_fork", "select.epoll", "select.poll"),
+    *("signal.SIGHUP", "signal.SIGPIPE", "signal.SIGWINCH", "signal.pthread_sigmask", "signal.setitimer"),
+    *("socket.AF_UNIX", "socket.MSG_DONTWAIT", "socket.SO_REUSEPORT"),
+)
+
+
+def test_the_client_imports_nothing_that_macos_or_windows_lack() -> None:
+    client = [m for m in MODULES if part_of(m) == "client" and not m.endswith("__main__")]
+    lines = [
+        "import asyncio, os, select, signal, socket, sys",  # asyncio has other parts on other systems
+        f"sys.path.append({str(PACKAGE.parent)!r})",
+        *(f"sys.modules[{name!r}] = None" for name in UNIX_MODULES),
+        *(f"del {name}" for name in UNIX_NAMES),
+        *(f"import {module}" for module in client),
+    ]
+    command = [sys.executable, "-I", "-S", "-c", "\n".join(lines)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("calcd.supervisor.")])

@@ -1,7 +1,6 @@
 """The exit statuses of calc-client: its own numbers, and those of sysexits.h and the shell."""
 
 import enum
-import os
 import signal
 
 from calcd.client.errors import (
@@ -21,18 +20,19 @@ from calcd.client.program.grammar import ExpressionError
 
 
 class ExitStatus(enum.IntEnum):
-    OK = os.EX_OK
+    OK = 0
     DIVISION_BY_ZERO = 1
     TOO_BIG = 2
     ERROR_REPLY = 3
-    USAGE = os.EX_USAGE
-    BAD_LINES = os.EX_DATAERR
-    NO_INPUT = os.EX_NOINPUT
-    UNAVAILABLE = os.EX_UNAVAILABLE
-    SOFTWARE = os.EX_SOFTWARE
-    INPUT_OUTPUT = os.EX_IOERR
-    TIMEOUT = os.EX_TEMPFAIL
-    NO_ANSWER = os.EX_PROTOCOL
+    # From here on, those of sysexits.h. The module os has their names on Unix alone.
+    USAGE = 64
+    BAD_LINES = 65
+    NO_INPUT = 66
+    UNAVAILABLE = 69
+    SOFTWARE = 70
+    INPUT_OUTPUT = 74
+    TIMEOUT = 75
+    NO_ANSWER = 76
     INTERRUPTED = 128 + signal.SIGINT
 
 

@@ -4,6 +4,9 @@
     leaves its connections alone. So there is always a listener, and no connection is disturbed.
 2.  If a candidate fails, the reload has failed, and the old listener serves on. If there is no old one, calcd
     tries again, and waits longer each time.
+3.  A handler of the old listener that waits for a connection leaves when it gets its signal. Until then, a
+    connection can still come under the old settings. So the reload is over when none of them waits, or after
+    _LEAVING_TIME: somebody may have stopped one.
 """
 
 import contextlib
@@ -25,6 +28,8 @@ from calcd.supervisor.succession.roster import Roster
 
 # Seconds that a new listener may take to send Ready. It takes 0.05.
 _READY_TIME = 10.0
+# Seconds between two looks for handlers that still wait, and for how long at most.
+_LEAVING_INTERVAL, _LEAVING_TIME = 0.01, 10.0
 # Seconds. A listener that dies after having served for _STABLE is replaced at once. If listeners die sooner,
 # the delay before the next one doubles, from _FIRST_DELAY up to _LAST_DELAY.
 _STABLE = 10.0
@@ -46,8 +51,8 @@ class Succession:
         settled: Callable[[Failure | None], None],
     ) -> None:
         """page is the file descriptor that calcd.supervisor.published has for listeners. introduce is called
-        with each candidate once it has started. settled is called with None when a candidate serves, and with
-        the reason when it has failed."""
+        with each candidate once it has started. settled is called with None when a candidate serves, and
+        nobody else does, and with the reason when it has failed."""
         self.settings = settings  # in force
         self.sockets = sockets  # likewise
         self._next = settings, sockets  # the candidate's
@@ -87,10 +92,23 @@ class Succession:
         self._serving_since = time.monotonic()
         # Before the old one looks whether anybody waits: nobody can connect to these any more.
         self.sockets.close_all_but(sockets)
+        self.settings, self.sockets = settings, sockets
         if old:
             old.tell(packets.RETIRE, is_successor)
-        self.settings, self.sockets = settings, sockets
-        self._settled(None)
+            old.ping()
+            self._await_leaving(old, time.monotonic() + _LEAVING_TIME)
+        else:
+            self._settled(None)
+
+    def _await_leaving(self, old: ListenerProcess, until: float) -> None:
+        """Calls settled when no handler of the listener waits for a connection."""
+        is_leaving = old.pid in self._roster.alive and time.monotonic() < until
+        if is_leaving and not old.unanswered and old.waiting:
+            old.ping()
+        if is_leaving and old.unanswered:
+            self._timers.set("leaving", _LEAVING_INTERVAL, lambda: self._await_leaving(old, until))
+        else:
+            self._settled(None)
 
     def kill_hung(self, listener: ListenerProcess, seconds: float) -> None:
         """Kills a listener that has not answered for this many seconds."""
@@ -127,7 +145,7 @@ class Succession:
         """Closes the sockets and starts no further listener. So the addresses are free and the sockets' files
         are gone before the last connection has ended."""
         self.is_closed = True
-        for name in ("restart", "candidate"):
+        for name in ("restart", "candidate", "leaving"):
             self._timers.cancel(name)
         self.sockets.close()
         _, sockets = self._next
