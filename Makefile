@@ -118,7 +118,7 @@ install-programs: fitting
 	@$(PYTHON) -c 'import seccomp' 2>/dev/null || \
 	    echo 'Without python3-seccomp, no filter limits the system calls of handlers: apt-get install it' >&2
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd
-	for module in $$(find calcd -name '*.py'); do \
+	for module in $$(find calcd -name '*.py' -o -name py.typed); do \
 	    install -D -p -m 644 $$module $(DESTDIR)$(PACKAGE)/$$module || exit; done
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(DESTDIR)$(PACKAGE)/calcd
 	install -d $(DESTDIR)$(BINDIR)

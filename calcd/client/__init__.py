@@ -5,8 +5,12 @@
     with calcd.client.Client("127.0.0.1:7070", timeout=2) as c:
         print(c.add(2, 3))
 
+AsyncClient is the same for asyncio, which is imported when somebody asks for that name.
+
 The errors that it raises are ClientErrors. Each is also the built-in exception that a caller would expect.
 """
+
+from typing import TYPE_CHECKING
 
 from calcd.client.client import Client
 from calcd.client.errors import (
@@ -16,6 +20,7 @@ from calcd.client.errors import (
     ConnectionLostError,
     DivisionByZeroError,
     ErrorReplyError,
+    NotAskedError,
     NotCalcdError,
     OperandRangeError,
     ServerTimeoutError,
@@ -26,14 +31,28 @@ from calcd.client.errors import (
 from calcd.client.request import Request
 from calcd.protocol.classic import Operation
 
+if TYPE_CHECKING:
+    from calcd.client.aio import AsyncClient
+else:
+
+    def __getattr__(name: str) -> object:  # PEP 562
+        if name == "AsyncClient":
+            from calcd.client.aio import AsyncClient  # noqa: PLC0415 asyncio takes longer than an answer
+
+            return AsyncClient
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "AddressError",
+    "AsyncClient",
     "Client",
     "ClientError",
     "ConnectError",
     "ConnectionLostError",
     "DivisionByZeroError",
     "ErrorReplyError",
+    "NotAskedError",
     "NotCalcdError",
     "OperandRangeError",
     "Operation",

@@ -1,49 +1,49 @@
-"""The library's client: a connection to calcd, for whoever has it."""
+"""The library's client: it waits for the server's answers."""
+
+from __future__ import annotations
 
 import _thread
-import operator
-import os
-from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import Self
+import contextlib
+from typing import TYPE_CHECKING
 
-from calcd.client.classic import Classic
-from calcd.client.connection import Connection
-from calcd.client.errors import (
-    ClientError,
-    ConnectionLostError,
-    SharedClientError,
-    UnknownProtocolError,
-)
-from calcd.client.request import Reply, Request
-from calcd.client.resp import Resp
+from calcd.client.errors import SharedClientError
+from calcd.client.request import checked, results
+from calcd.client.session import DEFAULT_TIMEOUT, Session
+from calcd.client.stream import open_stream
 from calcd.protocol.classic import Operation
 
-DEFAULT_SERVER = "127.0.0.1:7070"
-DEFAULT_TIMEOUT = 10.0
-MAX_TIMEOUT = 86400.0
-PROTOCOLS = ("resp", "classic")
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from calcd.client.pipeline import Pipeline
+    from calcd.client.request import Reply, Request
 
 
 class Client:
-    """An open connection to calcd. Use it in a with statement, or call close().
+    """A connection to calcd. Use it in a with statement, or call close().
 
     server is HOST:PORT, [IPV6]:PORT or unix:/path. The default is CALCD_SERVER in the environment, else
-    127.0.0.1:7070. timeout is in seconds: the time to wait for the connection, and then for each answer of
-    the server. Looking up a host's name takes as long as the resolver takes.
+    127.0.0.1:7070. A host's addresses are tried as RFC 8305 says. timeout is in seconds: the time to wait for
+    the connection, and then for each answer of the server. Looking up a host's name takes as long as the
+    resolver takes.
 
     protocol is resp, which is exact, or classic, whose integers have 32 bits. The default is CALCD_PROTOCOL
     in the environment, else resp. A server that closes the connection at the first request in resp, and sends
     nothing, is asked once more in classic. In classic, operands and results beyond 32 bits are refused; with
     wraps they wrap, as in C.
 
+    Where the connection is lost, what has no answer yet is asked again on a new one, and so on, as long as
+    each of them brings an answer. After a ServerTimeoutError, ConnectionLostError or NotCalcdError the
+    connection is closed, because a late reply would be taken for the reply to another request. The next call
+    makes a new one.
+
     Threads may share a Client: each waits until the calls of the others are answered. A child process may
     not.
 
     Raises AddressError, UnknownProtocolError, ConnectError, ServerTimeoutError, and ValueError for a timeout
-    that is not above 0 or is more than a day. After a ServerTimeoutError, ConnectionLostError or
-    NotCalcdError the connection is closed, because a late reply would be taken for the reply to another
-    request.
+    that is not above 0 or is more than a day.
     """
 
     def __init__(
@@ -54,16 +54,18 @@ class Client:
         protocol: str | None = None,
         wraps: bool = False,
     ) -> None:
-        if not 0 < timeout <= MAX_TIMEOUT:
-            raise ValueError(f"timeout {timeout}: it is more than 0 and at most {MAX_TIMEOUT:.0f} seconds")
-        self.server = server or os.environ.get("CALCD_SERVER") or DEFAULT_SERVER
+        self._session = Session(server, timeout, protocol, wraps, open_stream)
+        self.server = self._session.server
         self.timeout = timeout
-        classic = is_classic(protocol)
         # Without threading, which takes a tenth of the time that one answer takes.
         self._lock = _thread.allocate_lock()
         self._holder = 0  # the thread that waits for an answer
-        self._pid = os.getpid()
-        self._connection = Connection(self.server, timeout, Classic(wraps=wraps) if classic else Resp())
+        complete(self._session.connect())
+
+    @property
+    def losses(self) -> int:
+        """How many connections were lost, and replaced or to be replaced."""
+        return self._session.losses
 
     def __enter__(self) -> Self:
         return self
@@ -98,63 +100,43 @@ class Client:
         asked = [checked(*request) for request in requests]
         replies: list[Reply] = []
         self.ask(asked, replies)
-        for reply in replies:
-            if isinstance(reply, ClientError):
-                raise reply
-        return [int(reply) for reply in replies if isinstance(reply, str)]
+        return results(replies)
+
+    def pipeline(self) -> Pipeline:
+        """Returns a block of calls that are asked together, at the end of a with statement."""
+        from calcd.client.pipeline import Pipeline  # noqa: PLC0415 one answer is the sooner there
+
+        return Pipeline(self)
 
     def ask(self, requests: Sequence[Request], replies: list[Reply]) -> None:
         """Appends a reply for each request, also those that came before a failure.
 
-        Raises ServerTimeoutError, ConnectionLostError, NotCalcdError, SharedClientError.
+        Raises ServerTimeoutError, ConnectionLostError, NotCalcdError, SharedClientError, and ConnectError
+        where the connection was lost and there is no server any more.
         """
-        if os.getpid() != self._pid:
-            raise SharedClientError(
-                f"the connection to {self.server} belongs to another process, which would get the answers: "
-                "make a new Client behind the fork"
-            )
+        self._session.check_process()
         if self._holder == _thread.get_ident():
             raise SharedClientError("the Client waits for an answer: a signal handler needs one of its own")
         with self._lock:
             self._holder = _thread.get_ident()
             try:
-                self._ask(requests, replies)
+                complete(self._session.ask(requests, replies))
             finally:
                 self._holder = 0
 
     def close(self) -> None:
-        """Closes the connection so that the server sees no failure. Raises nothing."""
-        if os.getpid() == self._pid:
-            self._connection.close()
+        """Closes the connection so that the server sees no failure. Raises nothing.
+
+        It waits until the calls of other threads are answered.
+        """
+        if self._holder == _thread.get_ident() or self._session.is_in_child:
+            self._session.close()
         else:
-            self._connection.abandon()
-
-    def _ask(self, requests: Sequence[Request], replies: list[Reply]) -> None:
-        connection = self._connection
-        was_open = connection.is_open
-        try:
-            connection.ask(requests, replies)
-        except ConnectionLostError:
-            was_silent = was_open and connection.has_sent and not connection.has_received
-            if not was_silent or isinstance(connection.protocol, Classic):
-                raise
-            advice = "the server answers nothing in RESP, which has no such limit; --classic --wrap wraps"
-            self._connection = Connection(self.server, self.timeout, Classic(advice=advice))
-            self._connection.ask(requests, replies)
+            with self._lock:
+                self._session.close()
 
 
-def is_classic(protocol: str | None) -> bool:
-    """Whether the protocol is the classic one; None: what the environment says. Raises
-    UnknownProtocolError."""
-    name = protocol or os.environ.get("CALCD_PROTOCOL") or PROTOCOLS[0]
-    if name not in PROTOCOLS:
-        source = "protocol" if protocol else "CALCD_PROTOCOL in the environment"
-        raise UnknownProtocolError(f"{source}, {name!r}: there are {' and '.join(PROTOCOLS)}")
-    return name == "classic"
-
-
-def checked(operation: Operation, op1: int, op2: int) -> Request:
-    """Raises TypeError if an operand is not an integer, and ValueError if the operation has no result."""
-    if not Operation.ADD <= operation <= Operation.DIV:
-        raise ValueError(f"{operation!r} has no result")
-    return Request(operation, operator.index(op1), operator.index(op2))
+def complete(call: Coroutine[None, None, object]) -> None:
+    """Runs a coroutine that never suspends, because the streams of open_stream wait themselves."""
+    with contextlib.suppress(StopIteration):
+        call.send(None)

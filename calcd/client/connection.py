@@ -1,21 +1,24 @@
 """One connection in one protocol: it sends requests and receives the replies."""
 
+from __future__ import annotations
+
 import contextlib
-import select
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from calcd.client.classic import Classic
-from calcd.client.connecting import connect
 from calcd.client.errors import ClientError, ConnectionLostError, NotCalcdError, ServerTimeoutError
-from calcd.client.request import Reply, Request
 from calcd.client.resp import Resp, shown
 from calcd.protocol.classic import REQUEST, Operation, encode_request
 
-# At most two pieces are unanswered: 48 KiB, which always fit the socket buffers. So the client never waits
-# for ever to write, and reads whatever comes.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from calcd.client.request import Reply, Request
+    from calcd.client.stream import Stream
+
+# At most two pieces are unanswered, 48 KiB: the server always has the next one, and no buffer grows.
 _PIECE = 24 * 1024  # bytes
 _MOST = 2048  # requests
-_READ = 1 << 16  # bytes
 
 _ANOTHER_PROGRAM = "another program listens there (ss -tlnp shows which)"
 _CLASSIC_ALONE = "a server that knows the classic protocol alone takes --classic"
@@ -23,42 +26,38 @@ _CLASSIC_ALONE = "a server that knows the classic protocol alone takes --classic
 
 class Connection:
     """An open connection. After a failure it is closed, because a late reply would be taken for the reply to
-    another request."""
+    another request. What it waits for, the stream waits for."""
 
-    def __init__(self, server: str, timeout: float, protocol: Resp | Classic) -> None:
-        """timeout is in seconds. Raises as connect."""
+    def __init__(self, server: str, timeout: float, protocol: Resp | Classic, stream: Stream) -> None:
+        """timeout is that of the stream, in seconds."""
         self.server = server
-        self.timeout = timeout
         self.protocol = protocol
+        self.is_open = True
         self.has_sent = False
-        self.has_received = False
+        self.has_received = False  # any byte
+        self.has_answered = False
+        self._timeout = timeout
+        self._stream = stream
         self._sent = 0  # requests of the present call
-        self._socket = connect(server, timeout)
-        self._input = select.poll()
-        self._input.register(self._socket, select.POLLIN)
 
-    @property
-    def is_open(self) -> bool:
-        return self._socket.fileno() >= 0
-
-    def ask(self, requests: Sequence[Request], replies: list[Reply]) -> None:
+    async def ask(self, requests: Sequence[Request], replies: list[Reply]) -> None:
         """Appends the replies to requests, also those that came before a failure.
 
         Raises ServerTimeoutError, ConnectionLostError, NotCalcdError, and OperandRangeError before anything
         is sent.
         """
-        if not self.is_open:
-            raise ConnectionLostError(f"the connection to {self.server} is closed: make a new Client")
         frames = self.protocol.encode(requests)
         received: list[Reply] = []
         with contextlib.ExitStack() as on_failure:
-            on_failure.callback(self._socket.close)
-            self._look()
+            on_failure.callback(self.abandon)
             try:
-                self._exchange(frames, received)
+                await self._look()
+                await self._exchange(frames, received)
             except (ConnectionLostError, ServerTimeoutError, KeyboardInterrupt):
                 replies += _in_order(frames, received)
                 raise
+            finally:
+                self.has_answered |= bool(received)
             on_failure.pop_all()
         replies += _in_order(frames, received)
 
@@ -66,14 +65,15 @@ class Connection:
         """Ends the connection so that the server sees no failure. Raises nothing."""
         if self.is_open and isinstance(self.protocol, Classic):
             with contextlib.suppress(OSError):
-                self._socket.sendall(encode_request(Operation.QUIT))
+                self._stream.write(encode_request(Operation.QUIT))
         self.abandon()
 
     def abandon(self) -> None:
-        """Closes the socket and says nothing."""
-        self._socket.close()
+        """Closes the connection and says nothing."""
+        self.is_open = False
+        self._stream.close()
 
-    def _exchange(self, frames: list[bytes | ClientError], received: list[Reply]) -> None:
+    async def _exchange(self, frames: list[bytes | ClientError], received: list[Reply]) -> None:
         self._sent = start = 0
         while start < len(frames):
             is_alone = self.protocol.first_alone and not self.has_received
@@ -83,18 +83,18 @@ class Connection:
             piece = [frame for frame in frames[start : start + size] if isinstance(frame, bytes)]
             before = self._sent
             self._send(piece)
-            self._receive(received, self._sent if is_alone else before)
+            await self._receive(received, self._sent if is_alone else before)
             start += size
-        self._receive(received, self._sent)
+        await self._receive(received, self._sent)
 
-    def _look(self) -> None:
+    async def _look(self) -> None:
         """Nobody has asked anything yet, so nothing may have come."""
-        if not self._input.poll(0):
-            return
         try:
-            early = self._socket.recv(_READ)
+            early = await self._stream.early()
         except OSError as error:
             raise self._failure(error) from error
+        if early is None:
+            return
         if early:
             raise self._no_answer(f"{shown(early)} before it was asked")
         raise ConnectionLostError(
@@ -112,14 +112,14 @@ class Connection:
             data = data[:-1].ljust(REQUEST.size - 1) + b"\n"
         self.has_sent = True
         try:
-            self._socket.sendall(data)
+            self._stream.write(data)
         except OSError as error:
             raise self._failure(error) from error
 
-    def _receive(self, received: list[Reply], count: int) -> None:
+    async def _receive(self, received: list[Reply], count: int) -> None:
         """Receives until there are at least as many replies as count."""
         while len(received) < count:
-            data = self._read()
+            data = await self._read()
             try:
                 self.protocol.decode(data, received)
             except NotCalcdError as error:
@@ -128,9 +128,9 @@ class Connection:
             if missing < 0 or (self.protocol.rest and not missing):
                 raise self._no_answer(shown(data))
 
-    def _read(self) -> bytes:
+    async def _read(self) -> bytes:
         try:
-            data = self._socket.recv(_READ)
+            data = await self._stream.read()
         except OSError as error:
             raise self._failure(error) from error
         if not data:
@@ -151,7 +151,7 @@ class Connection:
         if isinstance(error, TimeoutError):
             hint = "" if isinstance(self.protocol, Classic) or self.has_received else f"; {_CLASSIC_ALONE}"
             return ServerTimeoutError(
-                f"{self.server} did not answer within {self.timeout:g} s: "
+                f"{self.server} did not answer within {self._timeout:g} s: "
                 "calcd may be busy (journalctl -u calcd; a longer timeout helps), "
                 f"or {_ANOTHER_PROGRAM}{hint}"
             )

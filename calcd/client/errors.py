@@ -48,3 +48,7 @@ class OperandRangeError(TooBigError):
 
 class SharedClientError(ClientError, RuntimeError):
     """A Client is used in a child process, or by a signal handler while it waits for an answer."""
+
+
+class NotAskedError(ClientError, RuntimeError):
+    """The result of a call in a pipeline that has not been asked yet, or whose with statement has failed."""

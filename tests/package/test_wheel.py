@@ -70,6 +70,7 @@ def test_it_holds_every_module_and_all_that_is_to_be_said_about_it(alone: Machin
     found = json.loads(alone.run(f"cd / && {ALONE}/bin/python3 -", stdin=METADATA).stdout)
     modules = {str(path.relative_to(TREE)) for path in (TREE / "calcd").rglob("*.py")}
     assert {name for name in found["files"] if name.startswith("calcd/") and name.endswith(".py")} == modules
+    assert "calcd/py.typed" in found["files"]
     assert any(name.endswith("LICENSE") for name in found["files"])
     assert found["programs"] == PROGRAMS
     metadata = found["metadata"]

@@ -5,13 +5,11 @@ import os
 import socket
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.addresses import accepts
 from support.daemon import Calcd, ask
-from support.processes import wait_for
 
 from calcd.protocol.classic import Operation
 
@@ -50,27 +48,6 @@ def test_a_star_includes_the_addresses_beside_it(tmp_path: Path) -> None:
     assert other.log()[-1].endswith(
         f"cannot listen on 127.0.0.1:{port}: another address of Listen= includes it"
     )
-
-
-@pytest.fixture
-def network() -> Iterator[list[str]]:
-    """A command prefix for a network of the test's own, with an interface wire0 that has no address yet."""
-    holder = subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE)
-    inside = ["nsenter", f"--target={holder.pid}", "--net"]
-    try:
-        wait_for(
-            lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != os.readlink("/proc/self/ns/net"), "a network"
-        )
-        for command in (
-            "link set lo up",
-            "link add wire0 type veth peer name wire1",
-            "link set wire0 up",
-            "link set wire1 up",
-        ):
-            subprocess.run([*inside, "ip", *command.split()], check=True)
-        yield inside
-    finally:
-        holder.communicate()
 
 
 def answer_in(network: list[str], server: str) -> str:

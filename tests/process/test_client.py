@@ -27,6 +27,7 @@ from calcd.client import (
     SharedClientError,
     TooBigError,
 )
+from calcd.client.connecting import connect
 from calcd.protocol import classic
 
 
@@ -486,16 +487,6 @@ def test_a_clean_close_says_quit_in_classic() -> None:
             assert connection.recv(100, socket.MSG_WAITALL) == classic.encode_request(Operation.QUIT)
 
 
-def test_after_a_failure_the_connection_is_closed_and_says_so() -> None:
-    listener, address = calc_client.listen()
-    with listener, Client(address, timeout=0.1) as c, calc_client.accept(listener) as connection:
-        with pytest.raises(ServerTimeoutError):
-            c.add(2, 3)
-        with pytest.raises(ConnectionLostError, match="closed"):
-            c.add(2, 3)
-        assert connection.recv(100, socket.MSG_WAITALL) == b"ADD 2 3    \n"
-
-
 def test_a_unix_socket_is_a_server_too(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -526,8 +517,8 @@ def test_an_ipv6_address_is_a_server_too() -> None:
 
 
 def test_small_requests_are_not_held_back(server: str) -> None:
-    with Client(server) as c:
-        assert c._connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with connect(server, calc_client.DEADLINE) as connection:
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_the_errors_are_also_the_builtin_ones() -> None:

@@ -12,7 +12,12 @@ from support.daemon import TREE, Calcd
 from support.processes import DEADLINE
 from support.terminal import Terminal
 
-SECTION = (TREE / "docs" / "client.md").read_text().partition("## Beside bc, qalc and redis-cli")[2]
+SECTION = (
+    (TREE / "docs" / "client.md")
+    .read_text()
+    .partition("## Beside bc, qalc and redis-cli\n")[2]
+    .partition("\n## ")[0]
+)
 SHORT = 30  # digits
 
 
@@ -25,9 +30,7 @@ class Row(NamedTuple):
 
 
 ROWS = [
-    Row(*line.strip("| ").split(" | "))
-    for line in SECTION.splitlines()[1:]
-    if re.match(r"\| (`|an empty)", line)
+    Row(*line.strip("| ").split(" | ")) for line in SECTION.splitlines() if re.match(r"\| (`|an empty)", line)
 ]
 
 

@@ -1,10 +1,14 @@
 """calc-client as a process, and the other side of its connection played by hand."""
 
+import contextlib
 import os
+import re
 import shlex
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from support import processes
@@ -83,3 +87,33 @@ def add_one(connection: socket.socket) -> None:
     name, a, b = receive_line(connection).split()
     assert name == b"ADD"
     connection.sendall(b":%d\r\n" % (int(a) + int(b)))
+
+
+@contextlib.contextmanager
+def served(*connections: tuple[str, bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that plays a part in each connection, one after the other: it reads what ends so, answers with
+    these bytes, and closes. Yields its address and what it has read."""
+    listener, address = listen()
+    read: list[bytes] = []
+
+    def serve() -> None:
+        for last, answer in connections:
+            with accept(listener) as connection:
+                request = b""
+                while last and not re.search(last.encode(), request):
+                    data = connection.recv(1 << 16)
+                    if not data:
+                        break
+                    request += data
+                read.append(request)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1 << 16):
+                    pass
+
+    server = threading.Thread(target=serve)
+    server.start()
+    with listener:
+        yield address, read
+        server.join(DEADLINE)
+    assert not server.is_alive()

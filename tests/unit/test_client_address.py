@@ -2,22 +2,22 @@
 
 import pytest
 
-from calcd.client.address import InternetAddress, UnixAddress, parse
+from calcd.client.address import parse
 from calcd.client.errors import AddressError
 
 
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("127.0.0.1:7070", InternetAddress("127.0.0.1", 7070)),
-        ("calc.example.org:1", InternetAddress("calc.example.org", 1)),
-        ("[::1]:65535", InternetAddress("::1", 65535)),
-        ("[fe80::1%eth0]:7070", InternetAddress("fe80::1%eth0", 7070)),
-        ("unix:/run/calcd/calcd.sock", UnixAddress("/run/calcd/calcd.sock")),
-        ("unix:/a:b", UnixAddress("/a:b")),
+        ("127.0.0.1:7070", ("127.0.0.1", 7070)),
+        ("calc.example.org:1", ("calc.example.org", 1)),
+        ("[::1]:65535", ("::1", 65535)),
+        ("[fe80::1%eth0]:7070", ("fe80::1%eth0", 7070)),
+        ("unix:/run/calcd/calcd.sock", "/run/calcd/calcd.sock"),
+        ("unix:/a:b", "/a:b"),
     ],
 )
-def test_each_form_is_understood(text: str, address: InternetAddress | UnixAddress) -> None:
+def test_each_form_is_understood(text: str, address: tuple[str, int] | str) -> None:
     assert parse(text) == address
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from support.integers import c_int
 
 from calcd.client import (
+    AsyncClient,
     Client,
     ClientError,
     ConnectionLostError,
@@ -21,8 +22,8 @@ from calcd.client import (
     UnknownProtocolError,
 )
 from calcd.client.classic import Classic
-from calcd.client.client import checked
-from calcd.client.request import Reply
+from calcd.client.pipeline import Calls
+from calcd.client.request import Reply, checked
 from calcd.client.resp import Resp
 from calcd.protocol import classic
 from calcd.protocol.resp import replies
@@ -115,8 +116,11 @@ def test_an_operand_that_is_no_integer_is_a_type_error(operand: int) -> None:
 
 
 @pytest.mark.parametrize("operation", RESULTS)
-def test_a_client_has_a_method_for_each_operation(operation: Operation) -> None:
-    assert callable(getattr(Client, operation.name.lower()))
+@pytest.mark.parametrize("asker", [Client, AsyncClient, Calls])
+def test_each_client_and_its_pipeline_have_a_method_for_each_operation(
+    asker: type, operation: Operation
+) -> None:
+    assert callable(getattr(asker, operation.name.lower()))
 
 
 def test_quit_is_not_a_question() -> None:
@@ -126,13 +130,15 @@ def test_quit_is_not_a_question() -> None:
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0, 1e9, float("nan"), float("inf")])
 def test_a_timeout_that_makes_no_sense_is_refused(timeout: float) -> None:
-    with pytest.raises(ValueError, match="timeout"):
-        Client("127.0.0.1:1", timeout=timeout)
+    for client in (Client, AsyncClient):
+        with pytest.raises(ValueError, match="timeout"):
+            client("127.0.0.1:1", timeout=timeout)
 
 
 def test_a_protocol_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnknownProtocolError, match="'gopher': there are resp and classic"):
-        Client("127.0.0.1:1", protocol="gopher")
+    for client in (Client, AsyncClient):
+        with pytest.raises(UnknownProtocolError, match="'gopher': there are resp and classic"):
+            client("127.0.0.1:1", protocol="gopher")
     monkeypatch.setenv("CALCD_PROTOCOL", "RESP3")
     with pytest.raises(UnknownProtocolError, match="CALCD_PROTOCOL in the environment, 'RESP3'"):
         Client("127.0.0.1:1")

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from calcd import __version__
-from calcd.client.client import DEFAULT_SERVER, DEFAULT_TIMEOUT, MAX_TIMEOUT, is_classic
 from calcd.client.program.exit_status import MEANINGS
+from calcd.client.session import DEFAULT_SERVER, DEFAULT_TIMEOUT, MAX_TIMEOUT, is_classic
 
 _USAGE = """\
 usage: calc-client [OPTION...] EXPRESSION

@@ -4,11 +4,13 @@ import os
 import re
 from collections.abc import Iterable
 
-from calcd.client.client import DEFAULT_SERVER
+from calcd.client.client import complete
 from calcd.client.connection import Connection
 from calcd.client.errors import ClientError, ErrorReplyError, NotCalcdError
 from calcd.client.request import Reply, Request
 from calcd.client.resp import Resp, printable, shown
+from calcd.client.session import DEFAULT_SERVER
+from calcd.client.stream import open_stream
 from calcd.protocol.classic import Operation
 
 _LINE = re.compile(rb"([+-])([^\r\n]{0,1024})\r\n")
@@ -27,15 +29,15 @@ class Commands:
     """A connection for the commands."""
 
     def __init__(self, server: str | None, timeout: float) -> None:
-        """server is as for Client. Raises as Connection."""
+        """server is as for Client. Raises as open_stream."""
         self._texts = _Texts()
-        self._connection = Connection(server_name(server), timeout, self._texts)
+        complete(self._connect(server_name(server), timeout))
 
     def ask(self, *words: str) -> str:
         """Returns the reply, of one line or of many. Raises as Connection.ask, and ErrorReplyError."""
         self._texts.command = " ".join(words).encode(errors="surrogateescape") + b"\n"
         replies: list[Reply] = []
-        self._connection.ask(_ONCE, replies)
+        complete(self._connection.ask(_ONCE, replies))
         (reply,) = replies
         if isinstance(reply, ClientError):
             raise reply
@@ -43,6 +45,9 @@ class Commands:
 
     def close(self) -> None:
         self._connection.close()
+
+    async def _connect(self, server: str, timeout: float) -> None:
+        self._connection = Connection(server, timeout, self._texts, await open_stream(server, timeout))
 
 
 class _Texts(Resp):

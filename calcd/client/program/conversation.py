@@ -2,13 +2,13 @@
 
 import time
 
-from calcd.client.client import is_classic
 from calcd.client.errors import ClientError
 from calcd.client.program.colours import BOLD, painted
 from calcd.client.program.evaluation import Evaluation
 from calcd.client.program.grammar import Expression, ExpressionError, Step, parse
 from calcd.client.program.reconnecting import ReconnectingClient
 from calcd.client.program.streams import complain
+from calcd.client.session import is_classic
 from calcd.protocol.classic import Operation
 
 HELP = """\

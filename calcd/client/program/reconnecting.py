@@ -1,16 +1,15 @@
-"""A connection that reconnects when it is lost, so that a restart of the daemon does not disturb its user."""
+"""A client that connects when it has something to ask, and tells when it had to connect again."""
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from calcd.client.client import Client
-from calcd.client.errors import ConnectionLostError
 from calcd.client.request import Reply, Request
 
 
 class ReconnectingClient:
-    """Connects at connect() or the first ask(), and again if the server has closed the connection.
+    """Connects at connect() or the first ask().
 
     The arguments are those of Client.
     """
@@ -23,7 +22,7 @@ class ReconnectingClient:
         self.on_reconnect: Callable[[], None] = lambda: None
         self._wraps = wraps
         self._client: Client | None = None
-        self._was_lost = False
+        self._told = 0  # losses
 
     def __enter__(self) -> Self:
         return self
@@ -40,33 +39,15 @@ class ReconnectingClient:
         client = Client(server or self.server, self.timeout, protocol=self.protocol, wraps=self._wraps)
         if self._client:
             self._client.close()
-        self._client, self.server = client, client.server
+        self._client, self.server, self._told = client, client.server, client.losses
         return client
 
     def ask(self, requests: Sequence[Request], replies: list[Reply]) -> None:
-        """As Client.ask. If the connection is lost, it asks for the rest on a new one, and again, as long as
-        each of them brings a reply.
-
-        This is safe, because the operations change nothing on the server. Raises as Client and Client.ask.
-        """
-        asked: Sequence[Request] = requests
-        first = len(replies)
-        while asked:
-            before = len(replies)
-            is_new = self._client is None
-            try:
-                (self._client or self.connect()).ask(asked, replies)
-            except ConnectionLostError:
-                if is_new and len(replies) == before:
-                    raise
-                self._was_lost = True
-            except KeyboardInterrupt:
-                self._client = None  # it is closed, and nothing was lost
-                raise
-            else:
-                if self._was_lost:
-                    self._was_lost = False
-                    self.on_reconnect()
-            if len(replies) - first < len(requests):
-                self._client = None
-            asked = requests[len(replies) - first :]
+        """As Client.ask. Without requests, it does not connect."""
+        if not requests:
+            return
+        client = self._client or self.connect()
+        client.ask(requests, replies)
+        if client.losses > self._told:
+            self._told = client.losses
+            self.on_reconnect()
