@@ -2,7 +2,8 @@
 
 import time
 
-from calcd.client.errors import AddressError, ClientError, NotCalcdError
+from calcd.client.address import parse
+from calcd.client.errors import ClientError, NotCalcdError
 from calcd.client.program.arguments import Arguments
 from calcd.client.program.commands import Commands, server_name
 from calcd.client.program.exit_status import ExitStatus, of_error
@@ -25,6 +26,7 @@ class Ping:
     def run(self) -> ExitStatus:
         """Asks as often as is wanted, or until Ctrl-C. Raises AddressError, OSError if standard output fails,
         and KeyboardInterrupt if nothing has come of it."""
+        parse(self._server)
         _print(f"PING {self._server}")
         try:
             self._ask_again_and_again()
@@ -43,8 +45,6 @@ class Ping:
             self._asked += 1
             try:
                 self._ask()
-            except AddressError:
-                raise
             except ClientError as error:
                 self._commands = None
                 self._status = of_error(error)
