@@ -9,6 +9,7 @@ import pytest
 pytest.register_assert_rewrite("support", "fuzz", "soak", "process")
 
 from support.daemon import MODES, Calcd  # noqa: E402 - as rewritten
+from system.machine import SUITES  # noqa: E402
 
 TREE = Path(__file__).parents[1]
 
@@ -29,9 +30,11 @@ def every_mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Those on machines go to the same process of pytest-xdist: what they prepare, they have in common."""
+    """Those on machines of a Debian go to the same process of pytest-xdist: what they prepare, they have in
+    common."""
     if is_on_a_machine(item):
-        item.add_marker(pytest.mark.xdist_group("machines"))
+        suite = next((suite for suite in SUITES if suite in item.name), "")
+        item.add_marker(pytest.mark.xdist_group(f"machines {suite}".strip()))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -113,7 +113,9 @@ class _AsyncStream:
         self._timeout = timeout
 
     async def early(self) -> bytes | None:
-        # A timeout of 0 has the event loop look once whether anything has come.
+        # What has come is read in the event loop's next turn, behind what is ready now: this task, too.
+        for _ in range(2):
+            await asyncio.sleep(0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0):
                 return await self._reader.read(READ)

@@ -85,6 +85,10 @@ def test_no_other_package_takes_the_place_of_a_standard_module(installed: Machin
     assert installed.output("calc-client add 2 3") == "5"
 
 
+def test_its_library_says_that_it_has_types(installed: Machine) -> None:
+    installed.run("test -e /usr/lib/python3/dist-packages/calcd/py.typed")
+
+
 def test_every_setting_in_its_configuration_is_at_its_default(installed: Machine) -> None:
     assert installed.output("calcd --check") == ""
     in_force = installed.output("calcd --dump-config")

@@ -406,6 +406,40 @@ def test_threads_that_share_a_client_get_their_own_answers(server: str) -> None:
     assert wrong == []
 
 
+def test_a_close_leaves_the_calls_of_other_threads_their_answers() -> None:
+    listener, address = calc_client.listen()
+    answers: list[int] = []
+    with listener, Client(address) as c, calc_client.accept(listener) as connection:
+        asking = threading.Thread(target=lambda: answers.append(c.add(2, 3)))
+        asking.start()
+        calc_client.receive_line(connection)
+        closing = threading.Thread(target=c.close)
+        closing.start()
+        closing.join(0.05)  # more than it takes, if it does not wait
+        connection.sendall(b":5\r\n")
+        closing.join()
+        asking.join()
+        assert connection.recv(1) == b""
+    assert answers == [5]
+
+
+def test_the_library_answers_where_there_is_no_poll(server: str) -> None:
+    program = (
+        "import select, sys; del select.poll, select.epoll\n"
+        "from calcd.client import Client\n"
+        "with Client(sys.argv[1]) as c: print(c.compute((0, n, 1) for n in range(50_000))[-1])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, server],
+        capture_output=True,
+        text=True,
+        env=calc_client.environment(),
+        timeout=calc_client.DEADLINE,
+        check=False,
+    )
+    assert (ended.stdout, ended.stderr) == ("50000\n", "")
+
+
 FORKS = """
 import os, sys
 from calcd.client import Client, SharedClientError

@@ -23,6 +23,16 @@ pytestmark = [pytest.mark.parametrize("client", BOTH)]
 both_protocols = pytest.mark.parametrize("protocol", ["resp", "classic"])
 
 
+def has_arrived(server: str, *, is_end: bool) -> bool:
+    """Whether the end of the connection, or bytes that nobody has read, are there: proc_net_tcp(5)."""
+    port = int(server.rpartition(":")[2])
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, _, peer, state, queues, *_ = line.split()
+        if peer.endswith(f":{port:04X}"):
+            return state == "08" if is_end else int(queues.partition(":")[2], 16) > 0
+    return False
+
+
 @both_protocols
 def test_a_restart_of_calcd_disturbs_nobody(folder: Path, client: MakeClient, protocol: str) -> None:
     path = folder.with_name("socket")
@@ -56,9 +66,18 @@ def test_a_connection_that_was_closed_before_anything_was_asked_is_made_anew(cli
         calc_client.served(("", b""), ("\n", b":5\r\n")) as (address, read),
         client(address, calc_client.DEADLINE) as c,
     ):
-        wait_for(lambda: len(read) == 1, "the end of the first connection")
+        wait_for(lambda: has_arrived(address, is_end=True), "the end of the first connection")
         assert c.add(2, 3) == 5
     assert read == [b"", b"ADD 2 3    \n"]
+
+
+def test_what_came_before_anything_was_asked_is_no_answer(client: MakeClient) -> None:
+    listener, address = calc_client.listen()
+    with listener, client(address, calc_client.DEADLINE) as c, calc_client.accept(listener) as connection:
+        connection.sendall(b":9\r\n")
+        wait_for(lambda: has_arrived(address, is_end=False), "what the server says")
+        with pytest.raises(NotCalcdError, match="before it was asked"):
+            c.add(2, 3)
 
 
 def test_half_an_answer_behind_whole_ones_is_asked_for_again(client: MakeClient) -> None:

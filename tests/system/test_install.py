@@ -52,6 +52,7 @@ def test_uninstall_leaves_nothing_of_what_install_and_use_put_there(
     assert next_step == "Next: systemctl enable --now calcd.socket calcd.service"
     machine.run(next_step.removeprefix("Next: "))
     assert machine.output("calc-client 2 + 3") == "5"
+    machine.run(f"test -e {prefix}/lib/calcd/calcd/py.typed")
     assert machine.output("command -v calcd calc-client").split() == [
         f"{prefix}/bin/calcd",
         f"{prefix}/bin/calc-client",
