@@ -159,6 +159,11 @@ def test_nothing_more_is_read_after_the_first_error(calcd: str, files: tuple[str
         assert client.wait(calc_client.DEADLINE) == 65
 
 
+def test_nothing_behind_a_mistake_is_asked() -> None:
+    ended = calc_client.run("--server", "127.0.0.1:1", "--fail-fast", lines="(2\n1 + 1\n")
+    assert (ended.stdout, ended.returncode) == ("error\n", 65)
+
+
 def test_statistics_are_told_at_the_end(calcd: str) -> None:
     ended = calc_client.run("--server", calcd, "--stats", lines=LINES + "1 * 2 * 3\n" * 5000)
     *errors, requests, bad, seconds, rate, p50, p99 = ended.stderr.splitlines()
