@@ -48,11 +48,14 @@ def calcd(folder: Path, wire: list[str]) -> Iterator[Calcd]:
 
 
 def ask(
-    wire: list[str], hosts: Path, addresses: list[str], client: str, timeout: float
+    wire: list[str], etc: Path, addresses: list[str], client: str, timeout: float
 ) -> subprocess.CompletedProcess[str]:
     """Asks the host calc, which has these addresses."""
-    hosts.write_text("".join(f"{address} calc\n" for address in addresses))
-    named = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts)]
+    etc.mkdir()
+    (etc / "hosts").write_text("".join(f"{address} calc\n" for address in addresses))
+    # A folder above /etc, because a minimal root has no /etc/hosts that a file could be put in place of.
+    put = 'mount -t overlay -o "lowerdir=$0:/etc" calc /etc && exec "$@"'
+    named = ["unshare", "--mount", "sh", "-c", put, str(etc)]
     return subprocess.run(
         [*wire, *named, sys.executable, "-W", "error", "-c", ASK[client], "calc:7070", str(timeout)],
         cwd=TREE,
@@ -74,7 +77,7 @@ def test_an_address_that_does_not_answer_does_not_keep_the_next_one_from_being_t
     wire: list[str], tmp_path: Path, addresses: list[str], client: str
 ) -> None:
     # The kernel gives an address up after 127 seconds (tcp_syn_retries in tcp(7)).
-    asked = ask(wire, tmp_path / "hosts", addresses, client, 60)
+    asked = ask(wire, tmp_path / "etc", addresses, client, 60)
     assert (asked.stdout, asked.stderr, asked.returncode) == ("5\n", "", 0)
 
 
@@ -82,7 +85,7 @@ def test_an_address_that_does_not_answer_does_not_keep_the_next_one_from_being_t
 def test_a_host_of_which_no_address_answers_is_a_timeout(
     wire: list[str], tmp_path: Path, client: str
 ) -> None:
-    asked = ask(wire, tmp_path / "hosts", list(SWALLOWED), client, 0.6)
+    asked = ask(wire, tmp_path / "etc", list(SWALLOWED), client, 0.6)
     assert "ServerTimeoutError: calc:7070 did not accept the connection within 0.6 s" in asked.stderr
 
 
@@ -90,6 +93,6 @@ def test_a_host_of_which_no_address_answers_is_a_timeout(
 def test_a_host_all_of_whose_addresses_refuse_is_an_error_before_the_time_is_up(
     wire: list[str], tmp_path: Path, client: str
 ) -> None:
-    asked = ask(wire, tmp_path / "hosts", ["::1", "127.0.0.1"], client, 10 * calc_client.DEADLINE)
+    asked = ask(wire, tmp_path / "etc", ["::1", "127.0.0.1"], client, 10 * calc_client.DEADLINE)
     assert "ConnectError: cannot connect to calc:7070: " in asked.stderr
     assert "is calcd running?" in asked.stderr
