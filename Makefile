@@ -35,6 +35,8 @@ MANUALS = $(patsubst packaging/man/%.in,%,$(wildcard packaging/man/*.in))
 BASH_COMPLETIONS = $(FOUND_DATA)/bash-completion/completions
 # Debian's zsh looks into no other folder of /usr/local.
 ZSH_COMPLETIONS = $(FOUND_DATA)/zsh/$(if $(filter /usr/local%,$(FOUND_DATA)),site-functions,vendor-completions)
+# Debian's fish looks into no folder of /usr/local.
+FISH_COMPLETIONS = $(if $(filter /usr/local%,$(FOUND_DATA)),$(SYSCONFDIR)/fish/completions,$(FOUND_DATA)/fish/vendor_completions.d)
 CATALOG = $(FOUND_LIB)/systemd/catalog
 GENERATED = build/generated
 
@@ -143,7 +145,8 @@ install-files: fitting
 	    install -D -m 644 -t $(DESTDIR)$(MAN)/man$${manual##*.} $(GENERATED)/man/$$manual || exit; done
 	for program in calcd calc-client; do \
 	    install -D -m 644 $(GENERATED)/completions/$$program.bash $(DESTDIR)$(BASH_COMPLETIONS)/$$program && \
-	    install -D -m 644 -t $(DESTDIR)$(ZSH_COMPLETIONS) $(GENERATED)/completions/_$$program || exit; done
+	    install -D -m 644 -t $(DESTDIR)$(ZSH_COMPLETIONS) $(GENERATED)/completions/_$$program && \
+	    install -D -m 644 -t $(DESTDIR)$(FISH_COMPLETIONS) $(GENERATED)/completions/$$program.fish || exit; done
 	install -D -m 644 -t $(DESTDIR)$(CATALOG) $(GENERATED)/calcd.catalog
 	install -d $(DESTDIR)$(SYSCONFDIR)/calcd
 	[ -e $(DESTDIR)$(CONF) ] || $(SAMPLE) >$(DESTDIR)$(CONF)
@@ -176,7 +179,8 @@ uninstall: fitting
 	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
 	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$manual; done
 	for program in calcd calc-client; do \
-	    rm -f $(DESTDIR)$(BASH_COMPLETIONS)/$$program $(DESTDIR)$(ZSH_COMPLETIONS)/_$$program; done
+	    rm -f $(DESTDIR)$(BASH_COMPLETIONS)/$$program $(DESTDIR)$(ZSH_COMPLETIONS)/_$$program \
+	        $(DESTDIR)$(FISH_COMPLETIONS)/$$program.fish; done
 	rm -f $(DESTDIR)$(CATALOG)/calcd.catalog
 	@! $(HERE) || ! command -v journalctl >/dev/null || journalctl --update-catalog || \
 	    echo 'kept, for the reason above: calcd in the catalog of the journal' >&2
@@ -187,6 +191,7 @@ uninstall: fitting
 	@for folder in $(PACKAGE) $(SYSCONFDIR)/calcd $(DROP_INS) $(UNITS) $(CATALOG) $(dir $(UNITS)) $(SYSUSERS) $(TMPFILES) \
 	    $(dir $(DOC)) $(addprefix $(MAN)/man,1 5 7 8) $(BASH_COMPLETIONS) $(dir $(BASH_COMPLETIONS)) \
 	    $$(command -v zsh >/dev/null || echo $(ZSH_COMPLETIONS) $(dir $(ZSH_COMPLETIONS))) \
+	    $$(command -v fish >/dev/null || echo $(FISH_COMPLETIONS) $(dir $(FISH_COMPLETIONS))) \
 	    $(if $(USUAL),,$(BINDIR) $(LIBDIR) $(DATADIR) $(PREFIX)); do \
 	    rmdir $(DESTDIR)$$folder 2>/dev/null || :; done  # those that were made for calcd alone, and are empty now
 	@! $(LIVE) || systemctl daemon-reload || :

@@ -66,6 +66,14 @@ ZSH = {
     "ADDRESS": "_@FUNCTION@_address",
     "SERVER": "_@FUNCTION@_address",
 }
+FISH = {
+    "FILE": "-F",
+    "PATH": "-F",
+    "USER": "-x -a '(__fish_complete_users)'",
+    "GROUP": "-x -a '(__fish_complete_groups)'",
+    "ADDRESS": "-x -a '(__@FUNCTION@_address)'",
+    "SERVER": "-x -a '(__@FUNCTION@_address)'",
+}
 
 
 class Option(NamedTuple):
@@ -77,6 +85,7 @@ class Option(NamedTuple):
     choices: tuple[str, ...] = ()  # of the value
     is_repeatable: bool = False
     excludes: tuple[str, ...] = ()  # other options
+    takes_operands: bool = False  # as more values
 
 
 def main() -> None:
@@ -85,9 +94,13 @@ def main() -> None:
         write(folder / "man" / page.stem, fill(page.read_text(), manual_parts()))
     for program, its_options, operations in (
         ("calcd", options_of(options.make_parser()), ()),
-        ("calc-client", [Option(*row) for row in client.OPTIONS], tuple(grammar.NAMES)),
+        ("calc-client", clients_options(), (*grammar.NAMES, *client.COMMANDS)),
     ):
-        for shell, name in (("bash", f"{program}.bash"), ("zsh", f"_{program}")):
+        for shell, name in (
+            ("bash", f"{program}.bash"),
+            ("zsh", f"_{program}"),
+            ("fish", f"{program}.fish"),
+        ):
             template = (SOURCES / f"completions/{shell}.in").read_text()
             parts = completion_parts(program, its_options, operations)
             write(folder / "completions" / name, fill(fill(template, parts), parts))
@@ -128,6 +141,13 @@ def options_of(parser: argparse.ArgumentParser) -> list[Option]:
     return found
 
 
+def clients_options() -> list[Option]:
+    return [
+        Option(o.names, o.metavar, o.help, is_repeatable=o.takes_operands, takes_operands=o.takes_operands)
+        for o in client.OPTIONS
+    ]
+
+
 def choices(setting: Setting[Any]) -> tuple[str, ...]:
     if not isinstance(setting.parse, values.one_of):
         return ()
@@ -143,7 +163,7 @@ def manual_parts() -> dict[str, str]:
         "VERSION": calcd.__version__,
         "CALCD_OPTIONS": "\n".join(map(option_item, options_of(options.make_parser()))),
         "CALCD_STATUSES": statuses(failure.MEANINGS),
-        "CLIENT_OPTIONS": "\n".join(option_item(Option(*row)) for row in client.OPTIONS),
+        "CLIENT_OPTIONS": "\n".join(map(option_item, clients_options())),
         "CLIENT_STATUSES": statuses(exit_status.MEANINGS),
         "SETTINGS": "\n".join(map(setting_item, ROWS.values())),
         "ENDINGS": "\n".join(
@@ -255,14 +275,23 @@ def completion_parts(
     with_value = [option for option in its_options if option.metavar]
     specs = [spec for option in its_options for spec in zsh_options(option)]
     if operations:
-        specs.append(f"'1:operation:({' '.join(operations)})'")
+        specs.append(f"'1:operand: _@FUNCTION@_operand {' '.join(operations)}'")
+        specs.append("'*:operand: _@FUNCTION@_operand'")
+    words = [name for option in with_value for name in option.names]
+    fish = [fish_option(option) for option in its_options]
+    if operations:
+        fish.append(f"-n __@FUNCTION@_wants_operation -a '{' '.join(operations)}'")
+        fish.append("-n __@FUNCTION@_wants_files -F")
     return {
         "PROGRAM": program,
         "FUNCTION": program.replace("-", "_"),
         "OPERATIONS": " ".join(operations),
         "OPTIONS": " ".join(name for option in its_options for name in option.names),
-        "WITH_VALUE": " | ".join(name for option in with_value for name in option.names),
+        "WITH_VALUE": " | ".join(words),
+        "WITH_VALUE_WORDS": " ".join(words),
+        "TAKES_OPERANDS": "|".join(name for o in its_options if o.takes_operands for name in o.names),
         "BASH_VALUES": "\n".join(map(bash_value, with_value)),
+        "FISH_ARGUMENTS": "\n".join(f"complete -c {program} {arguments}" for arguments in fish),
         "ZSH_ARGUMENTS": " \\\n".join(f"    {spec}" for spec in specs),
     }
 
@@ -275,16 +304,31 @@ def bash_value(option: Option) -> str:
 
 def zsh_options(option: Option) -> Iterator[str]:
     """For _arguments: zshcompsys(1)."""
-    about = option.help.partition(". ")[0].rstrip(".")
-    about = re.sub(r"([][\\:])", r"\\\1", about).replace("'", "'\\''")
+    about = re.sub(r"([][\\:])", r"\\\1", first_sentence(option)).replace("'", "'\\''")
     for name in option.names:
         others = [other for other in (*option.names, *option.excludes) if other != name]
         excludes = "*" if option.is_repeatable else f"({' '.join(others)})" if others else ""
-        value = ""
+        value = sign = ""
         if option.metavar:
             action = f"({' '.join(option.choices)})" if option.choices else ZSH.get(option.metavar, " ")
             value = f":{option.metavar}:{action}"
-        yield f"'{excludes}{name}{'=' if value else ''}[{about}]{value}'"
+            sign = "=" if name.startswith("--") else "+"
+        yield f"'{excludes}{name}{sign}[{about}]{value}'"
+
+
+def fish_option(option: Option) -> str:
+    """For complete: https://fishshell.com/docs/current/cmds/complete.html."""
+    names = [f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names]
+    value = ""
+    if option.metavar:
+        words = f"-x -a '{' '.join(option.choices)}'" if option.choices else ""
+        value = " " + (words or f"-r {FISH.get(option.metavar, '-x')}")
+    about = first_sentence(option).replace("\\", "\\\\").replace("'", "\\'")
+    return f"{' '.join(names)}{value} -d '{about}'"
+
+
+def first_sentence(option: Option) -> str:
+    return option.help.partition(". ")[0].rstrip(".")
 
 
 # The journal's catalog ---------------------------------------------------------------------------------

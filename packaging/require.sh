@@ -2,8 +2,8 @@
 
 # For the tests that need no machine.
 TEST_PACKAGES='python3-daemon python3-systemd python3-seccomp python3-pytest python3-pytest-xdist python3-hypothesis
-	git gcc libc6-dev make procps iproute2 strace man-db mandoc bash-completion zsh
-	libjemalloc2 libmimalloc-dev libtcmalloc-minimal4 libfaketime
+	git gcc libc6-dev make procps iproute2 strace man-db mandoc bash-completion zsh fish
+	libjemalloc2 libmimalloc-dev libtcmalloc-minimal4 libfaketime libedit2
 	redis-tools python3-redis libredis-perl netcat-openbsd inetutils-telnet socat curl'
 
 die() {

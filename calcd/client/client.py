@@ -60,7 +60,12 @@ class Client:
         # Without threading, which takes a tenth of the time that one answer takes.
         self._lock = _thread.allocate_lock()
         self._holder = 0  # the thread that waits for an answer
-        _complete(self._session.connect())
+        complete(self._session.connect())
+
+    @property
+    def losses(self) -> int:
+        """How many connections were lost, and replaced or to be replaced."""
+        return self._session.losses
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +120,7 @@ class Client:
         with self._lock:
             self._holder = _thread.get_ident()
             try:
-                _complete(self._session.ask(requests, replies))
+                complete(self._session.ask(requests, replies))
             finally:
                 self._holder = 0
 
@@ -131,7 +136,7 @@ class Client:
                 self._session.close()
 
 
-def _complete(call: Coroutine[None, None, object]) -> None:
+def complete(call: Coroutine[None, None, object]) -> None:
     """Runs a coroutine that never suspends, because the streams of open_stream wait themselves."""
     with contextlib.suppress(StopIteration):
         call.send(None)

@@ -53,7 +53,7 @@ class Connection:
             try:
                 await self._look()
                 await self._exchange(frames, received)
-            except (ConnectionLostError, ServerTimeoutError):
+            except (ConnectionLostError, ServerTimeoutError, KeyboardInterrupt):
                 replies += _in_order(frames, received)
                 raise
             finally:

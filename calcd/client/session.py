@@ -41,6 +41,7 @@ class Session:
         """The arguments are those of Client, and how to connect. Raises UnknownProtocolError, ValueError."""
         if not 0 < timeout <= MAX_TIMEOUT:
             raise ValueError(f"timeout {timeout}: it is more than 0 and at most {MAX_TIMEOUT:.0f} seconds")
+        self.losses = 0  # connections that were lost, and replaced or to be replaced
         self.server = server or os.environ.get("CALCD_SERVER") or DEFAULT_SERVER
         self._timeout = timeout
         self._is_classic = is_classic(protocol)
@@ -93,6 +94,8 @@ class Session:
                     is_new = True
                 elif len(replies) == before and (is_new or was_in_vain):
                     raise
+                else:
+                    self.losses += 1
             asked = requests[len(replies) - first :]
 
     def close(self) -> None:

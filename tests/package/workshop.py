@@ -11,7 +11,7 @@ WORKSHOP = Root(
         *PACKAGES,
         *("build-essential", "debhelper", "dh-python", "pybuild-plugin-pyproject", "python3-setuptools"),
         *("python3-wheel", "python3-venv", "python3-pytest-xdist", "git"),
-        *("python3-redis", "libredis-perl", "inetutils-telnet", "socat", "curl"),
+        *("python3-redis", "libredis-perl", "inetutils-telnet", "socat", "curl", "libedit2"),
         *("lintian", "piuparts", "reprotest", "faketime", "sudo", "autopkgtest", "apt-utils"),
     )
 )

@@ -1,5 +1,7 @@
 """calc-client's prompt, on a terminal."""
 
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +9,12 @@ from pathlib import Path
 import pytest
 from support import calc_client
 from support.c_server import CServer
+from support.daemon import Calcd
 from support.terminal import Terminal
 
 PROMPT = "calc> "
+BRACKETED_PASTE_ON = "\x1b[?2004h"
+NO_WISHES = {"NO_COLOR": "", "CLICOLOR": "", "CLICOLOR_FORCE": ""}
 
 
 @pytest.fixture
@@ -64,7 +69,20 @@ def test_help_names_the_commands(server: CServer, tmp_path: Path) -> None:
         terminal.expect(PROMPT)
         terminal.press("help\r")
         shown = terminal.expect(PROMPT)
-        for word in ("add 2 3", "sub", "mul", "div", "2 * (3 + 4) - -5", "ans", "quit", "exit", "Ctrl-D"):
+        for word in (
+            "add 2 3",
+            "sub",
+            "mul",
+            "div",
+            "2 * (3 + 4) - -5",
+            "ans",
+            "info",
+            "connect",
+            "timing",
+            "quit",
+            "exit",
+            "Ctrl-D",
+        ):
             assert word in shown
 
 
@@ -118,21 +136,27 @@ def test_a_history_that_cannot_be_saved_is_done_without(server: CServer) -> None
         assert terminal.shown.strip() == ""
 
 
-def test_a_restarted_server_is_not_noticed(server: CServer, tmp_path: Path) -> None:
+def test_a_restarted_server_is_told_of_once(server: CServer, tmp_path: Path) -> None:
     with prompt(server, tmp_path) as terminal:
-        assert ask(terminal, "add 2 3") == "5"
-        server.kill()
-        server.start()
-        assert ask(terminal, "add 20 22") == "42"
+        for _ in range(2):
+            assert ask(terminal, "add 2 3") == "5"
+            server.kill()
+            server.start()
+            said = f"The connection was lost. Connected to {server.address} again."
+            assert ask(terminal, "add 20 22") == said
+            assert terminal.expect("\n").strip() == "42"
+            assert ask(terminal, "add 20 23") == "43"
 
 
 def test_a_server_that_is_down_is_told_and_found_again_later(server: CServer, tmp_path: Path) -> None:
     with prompt(server, tmp_path) as terminal:
         assert ask(terminal, "add 2 3") == "5"
         server.kill()
-        assert f"cannot connect to {server.address}: Connection refused" in ask(terminal, "add 2 3")
+        for _ in range(2):
+            assert f"cannot connect to {server.address}: Connection refused" in ask(terminal, "add 2 3")
         server.start()
-        assert ask(terminal, "add 20 22") == "42"
+        assert ask(terminal, "add 20 22").endswith(f"Connected to {server.address} again.")
+        assert terminal.expect("\n").strip() == "42"
 
 
 def test_without_a_server_there_is_no_prompt(server: CServer, tmp_path: Path) -> None:
@@ -257,3 +281,165 @@ def test_the_history_keeps_the_last_thousand_lines(server: CServer, tmp_path: Pa
     assert file.read_text().splitlines() == [*(f"add {n} 1" for n in range(2, 1000)), "add 2 3", "quit"]
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in file.parent.iterdir()] == ["history"]
+
+
+@pytest.fixture(scope="module")
+def calcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with Calcd(tmp_path_factory.mktemp("calcd")) as running:
+        yield "{}:{}".format(*running.address)
+
+
+def at(address: str, state: Path, *, kind: str = "dumb", **environment: str) -> Terminal:
+    inherited = calc_client.environment(XDG_STATE_HOME=str(state), **environment)
+    return Terminal([*calc_client.COMMAND, "--server", address], inherited, kind=kind)
+
+
+@pytest.mark.parametrize("lines", ["1 + 1\n2 + 2\n3 + 3\n", "1 + 1\r2 + 2\r3 + 3\r"])
+def test_each_line_of_a_paste_is_answered(calcd: str, tmp_path: Path, lines: str) -> None:
+    with at(calcd, tmp_path, kind="xterm", NO_COLOR="1") as terminal:
+        shown = terminal.expect(PROMPT)
+        terminal.settle()
+        terminal.press(lines)
+        for answer in ("2", "4", "6"):
+            shown += terminal.expect(f"\n{answer}\r\n")
+        assert BRACKETED_PASTE_ON not in shown
+
+
+def test_a_paste_in_brackets_has_an_answer_for_each_line_too(calcd: str, tmp_path: Path) -> None:
+    """As where readline has it on."""
+    start = (
+        "import ctypes; from calcd.client.program import main, prompt; "
+        "library = ctypes.CDLL(prompt.readline.__file__); "
+        "library.rl_variable_bind(b'enable-bracketed-paste', b'on'); main.main()"
+    )
+    environment = calc_client.environment(XDG_STATE_HOME=str(tmp_path), CALCD_SERVER=calcd, NO_COLOR="1")
+    with Terminal([sys.executable, "-W", "error", "-c", start], environment, kind="xterm") as terminal:
+        terminal.expect(BRACKETED_PASTE_ON)
+        terminal.settle()
+        terminal.press("\x1b[200~1 + 1\n2 + 2\n3 + 3\x1b[201~\r")
+        terminal.expect("\r2\r\n4\r\n6\r\n")
+        terminal.press("quit\r")
+        assert terminal.wait() == 0
+    history = (tmp_path / "calc-client" / "history").read_text()
+    assert history == "1 + 1\n2 + 2\n3 + 3\nquit\n"
+
+
+def test_info_is_shown_at_the_prompt_too(calcd: str, server: CServer, tmp_path: Path) -> None:
+    with at(calcd, tmp_path) as terminal:
+        assert ask(terminal, "info clients") == "# Clients"
+        assert "maxclients:" in terminal.expect(PROMPT)
+        terminal.press("info nonsense\r")
+        terminal.expect("there is no section 'nonsense': there are server, ")
+        assert ask(terminal, "2 + 3") == "5"
+        assert ask(terminal, "info a b") == "info takes one word"
+    with prompt(server, tmp_path, "--classic") as terminal:
+        assert ask(terminal, "info") == "info needs RESP: start calc-client without --classic"
+
+
+def test_another_server_can_be_asked(calcd: str, server: CServer, tmp_path: Path) -> None:
+    with at(calcd, tmp_path) as terminal:
+        assert ask(terminal, "2147483647 + 1") == "2147483648"
+        assert ask(terminal, f"connect {server.address}") == f"calcd at {server.address}."
+        assert "does not fit the 32 bits" in ask(terminal, "ans + 1")
+        for other, said in (
+            ("nonsense", "server 'nonsense': write HOST:PORT"),
+            ("127.0.0.1:1", "cannot connect to 127.0.0.1:1"),
+            ("", "an address is missing: connect HOST:PORT"),
+        ):
+            assert said in ask(terminal, f"connect {other}")
+        assert ask(terminal, "1 + 1") == "2"
+
+
+def test_the_time_of_an_answer_is_told_to_who_wants_it(calcd: str, tmp_path: Path) -> None:
+    with at(calcd, tmp_path) as terminal:
+        terminal.expect(PROMPT)
+        terminal.press("timing on\r")
+        assert ask(terminal, "1 + 1") == "2"
+        assert re.fullmatch(r"\d+\.\d{3} ms", terminal.expect("\n").strip())
+        terminal.expect(PROMPT)
+        terminal.press("timing off\r")
+        terminal.expect(PROMPT)
+        terminal.press("1 + 1\r")
+        assert "ms" not in terminal.expect(PROMPT)
+        terminal.press("timing\r")
+        terminal.expect("timing is on or off")
+
+
+def test_tab_completes_what_stands_behind_timing(calcd: str, tmp_path: Path) -> None:
+    with at(calcd, tmp_path) as terminal:
+        terminal.expect(PROMPT)
+        terminal.press("tim\tof\t\r")
+        terminal.expect("timing off \r\n")
+
+
+PLAIN = ("\n5\r\n", "\ndivision by zero\r\n")
+COLOURED = ("\x1b[1m5\x1b[0m\r\n", "\x1b[31mdivision by zero\x1b[0m\r\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "environment", "shown"),
+    [
+        ("xterm", {}, COLOURED),
+        ("dumb", {}, PLAIN),
+        ("xterm", {"NO_COLOR": "1"}, PLAIN),
+        ("xterm", {"NO_COLOR": ""}, COLOURED),
+        ("xterm", {"CLICOLOR": "0"}, PLAIN),
+        ("xterm", {"CLICOLOR": "1"}, COLOURED),
+        ("dumb", {"CLICOLOR_FORCE": "1"}, COLOURED),
+        ("dumb", {"CLICOLOR_FORCE": "0"}, PLAIN),
+        ("dumb", {"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, PLAIN),
+    ],
+)
+def test_colours_are_for_those_who_see_and_want_them(
+    calcd: str, tmp_path: Path, kind: str, environment: dict[str, str], shown: tuple[str, str]
+) -> None:
+    with at(calcd, tmp_path, kind=kind, **{**NO_WISHES, **environment}) as terminal:
+        terminal.expect(PROMPT)
+        for line, answer in zip(("2 + 3", "1 / 0"), shown, strict=True):
+            terminal.settle()
+            terminal.press(line + "\r")
+            terminal.expect(answer)
+
+
+def test_there_are_no_colours_where_there_is_no_terminal() -> None:
+    ended = calc_client.run("2 +", env=calc_client.environment(TERM="xterm", **NO_WISHES))
+    assert "\x1b" not in ended.stderr
+    forced = calc_client.environment(**{**NO_WISHES, "CLICOLOR_FORCE": "1"})
+    ended = calc_client.run("2 +", env=forced)
+    assert ended.stderr.startswith("\x1b[31mcalc-client:\x1b[0m a number is missing\n")
+
+
+def test_a_readline_that_is_libedit_completes_and_remembers_too(calcd: str, tmp_path: Path) -> None:
+    """As in Pythons that are not linked with GNU's. Preloaded, libedit takes the place of that one."""
+    libedit = {"LD_PRELOAD": "libedit.so.2", "NO_COLOR": "1"}
+    python = [sys.executable, "-c", "import readline; print(readline.__doc__)"]
+    environment = calc_client.environment(**libedit)
+    asked = subprocess.run(python, env=environment, capture_output=True, text=True, check=True)
+    assert "libedit" in asked.stdout
+    assert asked.stderr == ""
+    for _ in range(2):
+        with at(calcd, tmp_path, kind="xterm", **libedit) as terminal:
+            terminal.expect(PROMPT)
+            terminal.settle()
+            terminal.press("su\t5 3\r")
+            assert "sub" not in terminal.expect("\r\n2\r\n")  # completed, and not typed
+            terminal.expect(PROMPT)
+            terminal.settle()
+            terminal.press("add 100 ")
+            terminal.expect("add 100 ")
+            terminal.settle()
+            terminal.press("\x03")
+            terminal.expect(PROMPT)
+            terminal.settle()
+            terminal.press("2 + 2\n3 + 3\n")
+            for answer in ("4", "6"):
+                terminal.expect(f"\r\n{answer}\r\n")
+            terminal.expect(PROMPT)
+            terminal.settle()
+            terminal.press("\x10\x10\x10\r")  # Ctrl-P: the third line before
+            terminal.expect("\r\n2\r\n")
+            terminal.expect(PROMPT)
+            terminal.press("\x04")
+            assert terminal.wait() == 0
+    history = (tmp_path / "calc-client" / "history").read_text()
+    assert history == "sub 5 3\n2 + 2\n3 + 3\nsub 5 3\n2 + 2\n3 + 3\nsub 5 3\n"

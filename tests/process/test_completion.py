@@ -1,4 +1,4 @@
-"""What the Tab key offers for calcd and calc-client, in bash and in zsh as they are installed."""
+"""What the Tab key offers for calcd and calc-client, in bash, zsh and fish as they are installed."""
 
 import enum
 import re
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from support.daemon import TREE
@@ -34,7 +35,17 @@ LISTMAX=9999; zstyle ':completion:*' verbose no
 PS1='rea''dy> '"""
 
 
-class Shell:
+class Shell(Protocol):
+    """One that completes."""
+
+    def offered(self, line: str) -> set[str]:
+        """The words that are listed, because there are several."""
+
+    def completed(self, line: str) -> str:
+        """The line as it is after the Tab, without the blank or the = that a shell may put behind a word."""
+
+
+class AtPrompt:
     """Somebody at a prompt who presses Tab."""
 
     def __init__(self, terminal: Terminal, start: str) -> None:
@@ -60,6 +71,32 @@ class Shell:
         return self._press_tab(line)[-1].removeprefix(PROMPT).rstrip(" =")
 
 
+class Fish:
+    """fish, which says by itself what it offers."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+
+    def _offers(self, line: str) -> list[str]:
+        # fish offers nothing for a command that there is not.
+        script = "function calcd; end; function calc-client; end; complete -C $argv[1]"
+        command = ["/usr/bin/fish", "--private", "-c", script, line]
+        asked = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=True)
+        assert asked.stderr == ""
+        return [offer.partition("\t")[0] for offer in asked.stdout.splitlines()]
+
+    def offered(self, line: str) -> set[str]:
+        offers = self._offers(line)
+        last = line.rpartition(" ")[2]
+        option, equals, _ = last.partition("=")
+        return {offer.removeprefix(option + equals) if equals else offer for offer in offers}
+
+    def completed(self, line: str) -> str:
+        before, blank, last = line.rpartition(" ")
+        (word,) = self._offers(line) or [last]
+        return before + blank + word
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of shared files of an installation."""
@@ -70,12 +107,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "usr/share"
 
 
-@pytest.fixture(scope="module", params=["bash", "zsh"])
-def shell(request: pytest.FixtureRequest, data: Path) -> Iterator[Shell]:
-    command, start = {
-        "bash": (["/bin/bash", "--norc", "--noprofile", "-i"], BASH),
-        "zsh": (["/bin/zsh", "-f", "-i"], ZSH),
-    }[request.param]
+@pytest.fixture(scope="module", params=["bash", "zsh", "fish"])
+def shell(
+    request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shell]:
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
@@ -85,8 +120,16 @@ def shell(request: pytest.FixtureRequest, data: Path) -> Iterator[Shell]:
         "XDG_DATA_DIRS": f"{data}:/usr/share",
         "CALCD_SERVER": "calc.example.org:7071",
     }
+    if request.param == "fish":
+        home = tmp_path_factory.mktemp("home")  # it makes one if there is none
+        yield Fish({**environment, "HOME": str(home)})
+        return
+    command, start = {
+        "bash": (["/bin/bash", "--norc", "--noprofile", "-i"], BASH),
+        "zsh": (["/bin/zsh", "-f", "-i"], ZSH),
+    }[request.param]
     with Terminal(command, environment, columns=500) as terminal:
-        yield Shell(terminal, start)
+        yield AtPrompt(terminal, start)
 
 
 CALCDS = {name for action in options.make_parser()._actions for name in action.option_strings}
@@ -96,7 +139,7 @@ CLIENTS = {name for option in client.OPTIONS for name in option.names}
 @pytest.mark.parametrize(("program", "every"), [("calcd", CALCDS), ("calc-client", CLIENTS)])
 def test_every_option_is_offered_and_no_other(shell: Shell, program: str, every: set[str]) -> None:
     assert shell.offered(f"{program} -") == every
-    assert shell.offered(f"{program} --") == every - {"-h"}
+    assert shell.offered(f"{program} --") == {name for name in every if name.startswith("--")}
 
 
 WORDS: dict[str, type[enum.StrEnum]] = {
@@ -135,7 +178,8 @@ def test_a_word_that_is_clear_is_completed(shell: Shell, line: str, completed: s
 
 
 def test_operations_are_offered_where_one_belongs(shell: Shell) -> None:
-    assert shell.offered("calc-client ") == set(grammar.NAMES)
+    assert shell.offered("calc-client ") == {*grammar.NAMES, *client.COMMANDS}
+    assert shell.offered("calc-client -q --timeout 3 ") == {*grammar.NAMES, *client.COMMANDS}
 
 
 def test_the_usual_addresses_are_offered(shell: Shell) -> None:
@@ -144,7 +188,18 @@ def test_the_usual_addresses_are_offered(shell: Shell) -> None:
     assert shell.offered("calcd --listen ") == usual
 
 
-@pytest.mark.parametrize("before", ["calcd --config ", "calcd --pidfile=", "calc-client --server unix:"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        "calcd --config ",
+        "calcd --pidfile=",
+        "calc-client --server unix:",
+        "calc-client -f ",
+        "calc-client --file=",
+        "calc-client -f one.txt ",
+        "calc-client -q --file one.txt two.txt ",
+    ],
+)
 def test_files_are_completed(shell: Shell, tmp_path: Path, before: str) -> None:
     (tmp_path / "a-folder").mkdir()
     (tmp_path / "a-folder" / "calcd.file").touch()

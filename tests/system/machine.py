@@ -33,7 +33,7 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus"),
     *("python3-daemon", "python3-systemd", "python3-seccomp"),
     *("python3-pytest", "python3-hypothesis", "gcc", "libc6-dev", "make", "procps", "iproute2"),
-    *("man-db", "manpages", "manpages-dev", "mandoc", "bash-completion", "zsh"),
+    *("man-db", "manpages", "manpages-dev", "mandoc", "bash-completion", "zsh", "fish"),
     *("redis-tools", "netcat-openbsd"),
 )
 

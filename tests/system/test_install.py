@@ -13,6 +13,11 @@ BASH_COMPLETIONS = (
     ". /usr/share/bash-completion/bash_completion; "
     "for program in calcd calc-client; do __load_completion $program; complete -p $program; done"
 )
+# fish keeps files in a home; and it offers nothing for a program that PATH does not have.
+FISH_COMPLETIONS = (
+    "export HOME=$(mktemp -d) PATH=$PATH:/opt/calcd/bin; "
+    "for program in calcd calc-client; do fish -c \"complete -C '$program --vers'\"; done; rm -r $HOME"
+)
 
 
 # Values that are no use for anything, and what make says of them.
@@ -56,6 +61,7 @@ def test_uninstall_leaves_nothing_of_what_install_and_use_put_there(
     assert [page.startswith(f"{prefix}/") for page in pages] == [True] * 4
     assert machine.output(f"zsh -fc '{ZSH_COMPLETIONS}'").split() == ["_calcd", "_calc-client"]
     assert machine.output(BASH_COMPLETIONS).count("complete -F _calc") == 2
+    assert machine.output(FISH_COMPLETIONS).count("--version\t") == 2
     assert "calcd has started" in machine.output("journalctl -x -u calcd --no-pager")
     machine.run(BY_HAND)
     machine.run(f"{make} uninstall")
@@ -80,6 +86,7 @@ def test_in_a_prefix_of_its_own_all_is_found_that_systemd_and_man_look_for(
     assert len(machine.output("man -w calcd calc-client calcd.conf calcd-protocol").splitlines()) == 4
     assert machine.output(f"zsh -fc '{ZSH_COMPLETIONS}'").split() == ["_calcd", "_calc-client"]
     assert machine.output(BASH_COMPLETIONS).count("complete -F _calc") == 2
+    assert machine.output(FISH_COMPLETIONS).count("--version\t") == 2
     assert "calcd has started" in machine.output("journalctl -x -u calcd --no-pager")
     assert machine.run("systemd-analyze verify calcd.service calcd.socket calcd-metrics.socket").stderr == ""
     machine.run(f"{make} uninstall")

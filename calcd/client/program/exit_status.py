@@ -28,6 +28,7 @@ class ExitStatus(enum.IntEnum):
     # From here on, those of sysexits.h. The module os has their names on Unix alone.
     USAGE = 64
     BAD_LINES = 65
+    NO_INPUT = 66
     UNAVAILABLE = 69
     SOFTWARE = 70
     INPUT_OUTPUT = 74
@@ -43,6 +44,7 @@ MEANINGS = {
     ExitStatus.ERROR_REPLY: "the server answered with another error",
     ExitStatus.USAGE: "the command line or the expression is not understood",
     ExitStatus.BAD_LINES: "lines were read, and at least one of them had an error",
+    ExitStatus.NO_INPUT: "a file could not be read; all others were",
     ExitStatus.UNAVAILABLE: "cannot connect to the server",
     ExitStatus.SOFTWARE: "a fault of calc-client itself",
     ExitStatus.INPUT_OUTPUT: "standard input or output failed",

@@ -4,35 +4,43 @@ import os
 import signal
 import sys
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from calcd.client.errors import ClientError
 from calcd.client.program import exit_status
 from calcd.client.program.arguments import Arguments, UsageError, parse_arguments
-from calcd.client.program.characters import pointer
-from calcd.client.program.evaluation import Evaluation
+from calcd.client.program.evaluation import Ask
 from calcd.client.program.exit_status import ExitStatus
-from calcd.client.program.grammar import ExpressionError, parse
 from calcd.client.program.reconnecting import ReconnectingClient
+from calcd.client.program.single import Single
 from calcd.client.program.streams import complain, open_closed, write
+
+if TYPE_CHECKING:
+    from calcd.client.program.batch import Batch
 
 
 def main() -> int:
     """Runs calc-client with sys.argv. Returns the exit status."""
     sys.excepthook = _report_fault
+    is_quiet = False
     try:
-        return _run(parse_arguments(sys.argv[1:]))
+        arguments = parse_arguments(sys.argv[1:])
+        is_quiet = arguments.is_quiet
+        return _run(arguments)
     except UsageError as error:
         complain(f"{error}; see calc-client --help")
         return ExitStatus.USAGE
     except ClientError as error:
-        complain(error)
+        if not is_quiet:
+            complain(error)
         return exit_status.of_error(error)
     except BrokenPipeError:
         return _die_of(signal.SIGPIPE)
     except KeyboardInterrupt:
         return _die_of(signal.SIGINT)
     except OSError as error:
-        complain(f"standard input or output: {error.strerror}")
+        if not is_quiet:
+            complain(f"standard input or output: {error.strerror}")
         return ExitStatus.INPUT_OUTPUT
 
 
@@ -41,33 +49,41 @@ def _run(arguments: Arguments) -> ExitStatus:
     if arguments.information:
         write(1, arguments.information.encode())
         return ExitStatus.OK
+    if arguments.command == "ping":
+        from calcd.client.program.ping import Ping  # noqa: PLC0415 only ping needs it
+
+        return Ping(arguments).run()
+    if arguments.command == "info":
+        from calcd.client.program.info import information  # noqa: PLC0415 only info needs it
+
+        write(1, information(arguments.server, arguments.timeout, arguments.section).encode())
+        return ExitStatus.OK
     with ReconnectingClient(
         arguments.server, arguments.timeout, protocol=arguments.protocol, wraps=arguments.wraps
     ) as client:
-        if arguments.expression is not None:
-            return _answer(client, arguments.expression)
-        if os.isatty(0) and os.isatty(1):
+        if arguments.expression is None and not arguments.is_batch and os.isatty(0) and os.isatty(1):
             from calcd.client.program import prompt  # noqa: PLC0415 only the prompt needs readline
 
             prompt.run(client)
             return ExitStatus.OK
-        from calcd.client.program import batch  # noqa: PLC0415 one answer is the sooner there
+        if not arguments.has_statistics:
+            return _answering(client.ask, arguments).run()
+        from calcd.client.program.statistics import Statistics  # noqa: PLC0415 only --stats needs it
 
-        return ExitStatus.BAD_LINES if batch.run(client, 0, 1) else ExitStatus.OK
+        with Statistics(client.ask) as statistics:
+            answering = _answering(statistics.ask, arguments)
+            try:
+                return answering.run()
+            finally:
+                statistics.errors = answering.errors
 
 
-def _answer(client: ReconnectingClient, text: str) -> ExitStatus:
-    try:
-        evaluation = Evaluation([parse(text)])
-    except ExpressionError as error:
-        complain(f"{error}\n{pointer(text, error.column)}")
-        return exit_status.of_error(error)
-    evaluation.run(client.ask)
-    (answer,) = evaluation.answers()
-    if isinstance(answer, ClientError):
-        raise answer
-    write(1, f"{answer}\n".encode())
-    return ExitStatus.OK
+def _answering(ask: Ask, arguments: Arguments) -> "Single | Batch":
+    if arguments.expression is not None:
+        return Single(ask, arguments)
+    from calcd.client.program.batch import Batch  # noqa: PLC0415 one answer is the sooner there
+
+    return Batch(ask, arguments)
 
 
 def _report_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 from calcd.client.errors import ClientError
 from calcd.client.program.characters import pointer
-from calcd.client.program.evaluation import Evaluation
-from calcd.client.program.grammar import LAST_RESULT, NAMES, Expression, ExpressionError, Step, parse
+from calcd.client.program.conversation import COMMANDS, Conversation
+from calcd.client.program.grammar import LAST_RESULT, NAMES, ExpressionError
 from calcd.client.program.history import History
 from calcd.client.program.reconnecting import ReconnectingClient
 from calcd.client.program.streams import complain
-from calcd.protocol.classic import Operation
 
 try:
     import readline
@@ -21,17 +20,8 @@ except ImportError:  # Python can be built without it
 else:
     _has_readline = True
 
-_WORDS = (*NAMES, LAST_RESULT, "help", "quit", "exit")
-_HELP = """\
-add 2 3   2 + 3     the sum
-sub 2 3   2 - 3     the difference
-mul 2 3   2 * 3     the product (2 x 3 is the same)
-div 7 2   7 / 2     the quotient, without its fraction
-2 * (3 + 4) - -5    any expression; * and / come before + and -
-ans                 the last result
-help                these lines
-quit, exit, Ctrl-D  leave
-Numbers are whole and decimal, of any size that the server takes."""
+_WORDS = (*NAMES, LAST_RESULT, *COMMANDS)
+_OPERANDS = {"timing": ("on", "off")}
 
 
 def run(client: ReconnectingClient) -> None:
@@ -42,63 +32,32 @@ def run(client: ReconnectingClient) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)
     print(f"calcd at {server}. Type help for help, quit to leave.")
-    last_result: str | None = None
+    conversation = Conversation(client)
     with _editing() as history:
         while True:
             try:
-                line = input("calc> ")
-                history.take(line)
-                command = line.strip()
-                if command in ("quit", "exit"):
-                    return
-                if command == "help":
-                    print(_HELP)
-                elif command:
-                    last_result = _answer(client, line, last_result)
+                # Several lines come at once where bracketed paste is on. Python's readline has it off, and
+                # another one may not.
+                for line in input("calc> ").split("\n"):
+                    history.take(line)
+                    if not _answer(conversation, line):
+                        return
             except EOFError:
                 print()
                 return
             except KeyboardInterrupt:
                 print()  # ends the line, or the wait for its answer
-            except ExpressionError as error:
-                complain(f"{error}\n{pointer(line, error.column)}", name="")
-            except ClientError as error:
-                complain(error, name="")
 
 
-def _answer(client: ReconnectingClient, line: str, last_result: str | None) -> str:
-    """Prints the result of the line, and what its divisions leave. Returns the result."""
-    expression = parse(line, last_result)
-    evaluation = Evaluation([expression])
-    evaluation.run(client.ask)
-    (result,) = evaluation.answers()
-    if isinstance(result, ClientError):
-        raise result
-    print(result)
+def _answer(conversation: Conversation, line: str) -> bool:
+    """Returns whether there are to be more lines."""
     try:
-        _tell_remainders(client, expression, evaluation)
-    except ClientError as error:  # the result is there all the same
+        return conversation.take(line)
+    except ExpressionError as error:
+        complain(f"{error}\n{pointer(line, error.column)}", name="")
+    except ClientError as error:
         complain(error, name="")
-    return str(result)
-
-
-def _tell_remainders(client: ReconnectingClient, expression: Expression, evaluation: Evaluation) -> None:
-    """Says of each division that loses something what it loses. The server calculates this, too."""
-    divisions = [
-        tuple(str(evaluation.value(0, operand)) for operand in (step.op1, step.op2, number))
-        for number, step in enumerate(expression.steps)
-        if step.operation == Operation.DIV
-    ]
-    remainders = Evaluation(
-        [
-            Expression([Step(Operation.MUL, quotient, divisor), Step(Operation.SUB, dividend, 0)], 1)
-            for dividend, divisor, quotient in divisions
-        ]
-    )
-    remainders.run(client.ask)
-    for (dividend, divisor, quotient), remainder in zip(divisions, remainders.answers(), strict=True):
-        if isinstance(remainder, str) and remainder != "0":
-            print(f"{dividend} / {divisor} is {quotient}, remainder {remainder}")
+    return True
 
 
 @contextlib.contextmanager
@@ -122,9 +81,9 @@ def _remember(line: str) -> None:
 
 
 def _complete(text: str, state: int) -> str | None:
-    """Completes the first word of a line, for readline. Returns completion number state, or None after the
-    last one."""
-    if readline.get_begidx() > 0:
-        return None
-    found = [word + " " for word in _WORDS if word.startswith(text)]
+    """Completes the first word of a line, or the one behind it, for readline. Returns completion number
+    state, or None after the last one."""
+    before = readline.get_line_buffer()[: readline.get_begidx()].split()
+    words = _WORDS if not before else _OPERANDS.get(" ".join(before), ())
+    found = [word + " " for word in words if word.startswith(text)]
     return found[state] if state < len(found) else None

@@ -5,6 +5,8 @@ import os
 import select
 import sys
 
+from calcd.client.program.colours import RED, painted
+
 
 def open_closed() -> None:
     """Opens /dev/null in place of standard streams that are closed.
@@ -35,11 +37,18 @@ def write(sink: int, data: bytes) -> None:
             _wait(sink, select.POLLOUT)
 
 
-def complain(problem: object, *, name: str = "calc-client: ") -> None:
-    """Says on standard error what is wrong. Where nobody can be told, nobody is."""
+def complain(problem: object, *, name: str = "calc-client:") -> None:
+    """Says on standard error what is wrong. Its first word, or without name its first line, is red there."""
+    first, newline, rest = str(problem).partition("\n")
+    first = f"{painted(name, RED, 2)} {first}" if name else painted(first, RED, 2)
+    say(f"{first}{newline}{rest}\n")
+
+
+def say(text: str) -> None:
+    """Writes to standard error. Where nobody can be told, nobody is."""
     encoding = sys.stderr.encoding if sys.stderr else "ascii"
     with contextlib.suppress(OSError):
-        write(2, f"{name}{problem}\n".encode(encoding, "backslashreplace"))
+        write(2, text.encode(encoding, "backslashreplace"))
 
 
 def _wait(descriptor: int, event: int) -> None:
