@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-from typing import TYPE_CHECKING
 
 from calcd.client.errors import SharedClientError
 from calcd.client.request import checked, results
@@ -12,6 +11,7 @@ from calcd.client.session import DEFAULT_TIMEOUT, Session
 from calcd.client.stream import open_stream
 from calcd.protocol.classic import Operation
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
     from types import TracebackType

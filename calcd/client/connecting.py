@@ -15,11 +15,11 @@ import socket
 import struct
 import time
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from calcd.client.address import parse
 from calcd.client.errors import AddressError, ClientError, ConnectError, ServerTimeoutError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any

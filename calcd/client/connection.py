@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from calcd.client.classic import Classic
 from calcd.client.errors import ClientError, ConnectionLostError, NotCalcdError, ServerTimeoutError
 from calcd.client.resp import Resp, shown
 from calcd.protocol.classic import REQUEST, Operation, encode_request
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -1,16 +1,17 @@
 """What is asked, and what comes back, whatever the protocol."""
 
 import operator
+from collections import namedtuple
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from calcd.client.errors import ClientError
 from calcd.protocol.classic import Operation
 
 
-class Request(NamedTuple):
+class Request(namedtuple("Request", ("operation", "op1", "op2"))):
     """One calculation. An operand is an integer, or the decimal digits of one."""
 
+    __slots__ = ()
     operation: Operation
     op1: int | str
     op2: int | str

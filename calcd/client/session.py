@@ -6,13 +6,13 @@ All operations can be repeated, because none of them changes anything on the ser
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from calcd.client.classic import Classic
 from calcd.client.connection import Connection
 from calcd.client.errors import ConnectionLostError, SharedClientError, UnknownProtocolError
 from calcd.client.resp import Resp
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 

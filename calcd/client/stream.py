@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import selectors
-from typing import TYPE_CHECKING
 
 from calcd.client.connecting import Selector, connect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from typing import Protocol

@@ -104,6 +104,16 @@ def test_nothing_imports_upwards(module: str) -> None:
     assert imported <= MAY_IMPORT[part] | {part, "calcd"}
 
 
+def test_one_answer_of_calc_client_loads_nothing_that_takes_long() -> None:
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import calcd.client.program.main; print(*sys.modules)"
+    )
+    command = [sys.executable, "-I", "-S", "-c", program, str(PACKAGE.parent)]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "calcd.client.program.single" in loaded
+    assert not {"asyncio", "dataclasses", "json", "threading", "typing"} & {*loaded}
+
+
 def test_the_library_of_the_client_does_without_the_program() -> None:
     programs = ("calcd.client.program", "calcd.client.__main__")
     library = [m for m in MODULES if m.startswith("calcd.client") and not m.startswith(programs)]

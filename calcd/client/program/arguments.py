@@ -1,12 +1,18 @@
 """The command line of calc-client."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections import namedtuple
+from types import SimpleNamespace
 
 from calcd import __version__
 from calcd.client.program.exit_status import MEANINGS
 from calcd.client.session import DEFAULT_SERVER, DEFAULT_TIMEOUT, MAX_TIMEOUT, is_classic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _USAGE = """\
 usage: calc-client [OPTION...] EXPRESSION
@@ -32,13 +38,14 @@ with an empty line where there is nothing but blanks or a # comment.
 """
 
 
-class Option(NamedTuple):
+class Option(namedtuple("Option", ("names", "metavar", "help", "takes_operands"), defaults=(False,))):
     """A row of the table of options, for the help, the manual page and the completions of the shells."""
 
+    __slots__ = ()
     names: tuple[str, ...]
     metavar: str | None  # of its value; None if it takes none
     help: str
-    takes_operands: bool = False  # as more values; and it may be repeated
+    takes_operands: bool  # as more values; and it may be repeated
 
 
 OPTIONS = (
@@ -98,7 +105,7 @@ class UsageError(Exception):
     """The command line is wrong."""
 
 
-class Arguments(NamedTuple):
+class Arguments(SimpleNamespace):
     """A parsed command line."""
 
     server: str | None = None
@@ -122,13 +129,13 @@ class Arguments(NamedTuple):
         return bool(self.files) or self.is_json or self.is_quiet or self.fails_fast or self.has_statistics
 
 
-_FLAGS: dict[str, dict[str, bool | str]] = {
-    "--classic": {"protocol": "classic"},
-    "--wrap": {"wraps": True},
-    "--json": {"is_json": True},
-    "--quiet": {"is_quiet": True},
-    "--fail-fast": {"fails_fast": True},
-    "--stats": {"has_statistics": True},
+_FLAGS: dict[str, tuple[str, bool | str]] = {
+    "--classic": ("protocol", "classic"),
+    "--wrap": ("wraps", True),
+    "--json": ("is_json", True),
+    "--quiet": ("is_quiet", True),
+    "--fail-fast": ("fails_fast", True),
+    "--stats": ("has_statistics", True),
 }
 
 
@@ -155,25 +162,28 @@ def parse_arguments(arguments: Iterable[str]) -> Arguments:
         if name == "--version":
             return Arguments(information=f"calc-client {__version__}\n")
         if name in _FLAGS:
-            parsed = parsed._replace(**_FLAGS[name])  # type: ignore[arg-type] # they have the fields' types
+            setattr(parsed, *_FLAGS[name])
         else:
-            name, parsed = _with_value(parsed, argument, rest)
+            name = _take_value(parsed, argument, rest)
         given.add(name)
     if parsed.wraps and not is_classic(parsed.protocol):
         raise UsageError("--wrap needs --classic: results of RESP are exact")
-    return _with_words(parsed, words, given)
+    _take_words(parsed, words, given)
+    return parsed
 
 
-def _with_words(parsed: Arguments, words: list[str], given: set[str]) -> Arguments:
+def _take_words(parsed: Arguments, words: list[str], given: set[str]) -> None:
     """Words are files behind a -f, else a command or an expression."""
     if parsed.files:
-        parsed = parsed._replace(files=(*parsed.files, *words))
+        parsed.files = (*parsed.files, *words)
         words = []
     command, *operands = " ".join(words).split() or [""]
     if command not in COMMANDS:
         if parsed.pings:
             raise UsageError("--count needs ping: calc-client ping -c 3")
-        return parsed._replace(expression=" ".join(words)) if words else parsed
+        if words:
+            parsed.expression = " ".join(words)
+        return
     if unfit := [name for name in _OF_LINES if name in given]:
         raise UsageError(f"{command} takes no {unfit[0]}: it calculates nothing")
     if is_classic(parsed.protocol):
@@ -181,14 +191,15 @@ def _with_words(parsed: Arguments, words: list[str], given: set[str]) -> Argumen
     if command == "ping":
         if operands:
             raise UsageError(f"ping takes no operand, as {operands[0]}: --server says whom it asks")
-        return parsed._replace(command=command)
-    if len(operands) > 1 or parsed.pings:
+    elif len(operands) > 1 or parsed.pings:
         raise UsageError("info takes one section or none: calc-client info clients")
-    return parsed._replace(command=command, section="".join(operands))
+    elif operands:
+        parsed.section = operands[0]
+    parsed.command = command
 
 
-def _with_value(parsed: Arguments, argument: str, rest: Iterable[str]) -> tuple[str, Arguments]:
-    """Returns the option's longest name as well."""
+def _take_value(parsed: Arguments, argument: str, rest: Iterable[str]) -> str:
+    """Returns the option's longest name."""
     if argument.startswith("--"):
         option, is_attached, value = argument.partition("=")
     else:
@@ -201,12 +212,14 @@ def _with_value(parsed: Arguments, argument: str, rest: Iterable[str]) -> tuple[
         raise UsageError(f"{option} needs a value")
     name = _NAMES[option]
     if name == "--server":
-        return name, parsed._replace(server=value)
-    if name == "--file":
-        return name, parsed._replace(files=(*parsed.files, value))
-    if name == "--count":
-        return name, parsed._replace(pings=_count(value))
-    return name, parsed._replace(timeout=_seconds(value))
+        parsed.server = value
+    elif name == "--file":
+        parsed.files = (*parsed.files, value)
+    elif name == "--count":
+        parsed.pings = _count(value)
+    else:
+        parsed.timeout = _seconds(value)
+    return name
 
 
 def _help() -> str:

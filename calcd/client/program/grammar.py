@@ -9,12 +9,18 @@ It is total: any text gives an Expression, or an error with the column. It does 
 crash.
 """
 
+from __future__ import annotations
+
 import re
-from typing import NamedTuple, NoReturn
+from collections import namedtuple
 
 from calcd.client.errors import ClientError, OperandRangeError
 from calcd.client.program.characters import describe, in_ascii
 from calcd.protocol.classic import Operation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 NAMES = {"add": Operation.ADD, "sub": Operation.SUB, "mul": Operation.MUL, "div": Operation.DIV}
 LAST_RESULT = "ans"
@@ -52,21 +58,23 @@ class ExpressionError(ClientError, ValueError):
 Operand = str | int  # decimal digits, or the number of an earlier step
 
 
-class Step(NamedTuple):
+class Step(namedtuple("Step", ("operation", "op1", "op2"))):
+    __slots__ = ()
     operation: Operation
     op1: Operand
     op2: Operand
 
 
-class Expression(NamedTuple):
+class Expression(namedtuple("Expression", ("steps", "value"))):
     """Steps, each of which uses the results of earlier ones. The value is that of the last step, or a number
     if there is none."""
 
+    __slots__ = ()
     steps: list[Step]
     value: Operand
 
 
-# The two are no NamedTuples, because the making of such a class takes as long as 50 lines do here.
+# The two are no named tuples, because the making of such a class takes as long as 50 lines do here.
 class _Token:
     """A number, a word in small letters (also x), a sign of one character, or nothing: the line's end."""
 

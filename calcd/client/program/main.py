@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from calcd.client.errors import ClientError
 from calcd.client.program import exit_status
@@ -15,6 +14,7 @@ from calcd.client.program.reconnecting import ReconnectingClient
 from calcd.client.program.single import Single
 from calcd.client.program.streams import complain, open_closed, write
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from calcd.client.program.batch import Batch
 

@@ -1,11 +1,16 @@
 """A client that connects when it has something to ask, and tells when it had to connect again."""
 
-from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
+from __future__ import annotations
 
 from calcd.client.client import Client
-from calcd.client.request import Reply, Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from calcd.client.request import Reply, Request
 
 
 class ReconnectingClient:
