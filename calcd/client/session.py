@@ -78,9 +78,8 @@ class Session:
         first = len(replies)
         is_new = False
         while asked:
+            self._check_open()
             connection = self._connection
-            if self._is_closed:
-                raise ConnectionLostError(f"the client of {self.server} is closed: make a new one")
             if connection is None or not connection.is_open:
                 connection = await self.connect()
                 is_new = True
@@ -88,8 +87,10 @@ class Session:
             try:
                 await connection.ask(asked, replies)
             except ConnectionLostError:
+                self._check_open()
                 was_in_vain = connection.has_sent and not connection.has_answered
-                if was_in_vain and not connection.has_received and isinstance(connection.protocol, Resp):
+                is_silent = was_in_vain and not connection.has_received
+                if is_silent and isinstance(connection.protocol, Resp):
                     await self._connect(Classic(advice=_ADVICE))
                     is_new = True
                 elif len(replies) == before and (is_new or was_in_vain):
@@ -113,7 +114,14 @@ class Session:
         if self._connection is not None:
             self._connection.abandon()
         self._connection = Connection(self.server, self._timeout, protocol, stream)
+        if self._is_closed:  # by another task, while this one connected
+            self.close()
+            self._check_open()
         return self._connection
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ConnectionLostError(f"the client of {self.server} is closed: make a new one")
 
 
 def is_classic(protocol: str | None) -> bool:
