@@ -49,6 +49,7 @@ class Session:
         self._open_stream = open_stream
         self._pid = os.getpid()
         self._is_closed = False
+        self._knows_resp = False  # the server, as an earlier connection has shown
         self._connection: Connection | None = None
 
     @property
@@ -90,7 +91,7 @@ class Session:
                 self._check_open()
                 was_in_vain = connection.has_sent and not connection.has_answered
                 is_silent = was_in_vain and not connection.has_received
-                if is_silent and isinstance(connection.protocol, Resp):
+                if is_silent and isinstance(connection.protocol, Resp) and not self._knows_resp:
                     await self._connect(Classic(advice=_ADVICE))
                     is_new = True
                 elif len(replies) == before and (is_new or was_in_vain):
@@ -113,6 +114,7 @@ class Session:
         stream = await self._open_stream(self.server, self._timeout)
         if self._connection is not None:
             self._connection.abandon()
+            self._knows_resp |= self._connection.has_answered and isinstance(self._connection.protocol, Resp)
         self._connection = Connection(self.server, self._timeout, protocol, stream)
         if self._is_closed:  # by another task, while this one connected
             self.close()
