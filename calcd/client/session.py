@@ -24,6 +24,9 @@ DEFAULT_TIMEOUT = 10.0
 MAX_TIMEOUT = 86400.0
 PROTOCOLS = ("resp", "classic")
 
+# Requests. Each connection that is lost has what it leaves of these encoded again, and not of millions.
+_TOGETHER = 1 << 15
+
 _ADVICE = "the server answers nothing in RESP, which has no such limit; --classic --wrap wraps"
 
 
@@ -75,10 +78,9 @@ class Session:
         Raises what open_stream and Connection.ask do: ConnectionLostError only where a connection that was
         made for these requests has brought no reply.
         """
-        asked = requests
         first = len(replies)
         is_new = False
-        while asked:
+        while asked := requests[(at := len(replies) - first) : at + _TOGETHER]:
             self._check_open()
             connection = self._connection
             if connection is None or not connection.is_open:
@@ -98,7 +100,8 @@ class Session:
                     raise
                 else:
                     self.losses += 1
-            asked = requests[len(replies) - first :]
+            else:
+                is_new = False
 
     def close(self) -> None:
         """Closes the connection so that the server sees no failure. Raises nothing."""

@@ -50,14 +50,16 @@ def test_a_restart_of_calcd_disturbs_nobody(folder: Path, client: MakeClient, pr
 
 
 @both_protocols
+@pytest.mark.parametrize("most", [1000, 1 << 15])
 def test_what_max_requests_leaves_is_asked_on_new_connections(
-    folder: Path, client: MakeClient, protocol: str
+    folder: Path, client: MakeClient, protocol: str, most: int
 ) -> None:
     calcd = Calcd(folder)
-    calcd.config.write_text("[calcd]\nMaxRequests=1000\n")
+    calcd.config.write_text(f"[calcd]\nMaxRequests={most}\n")
     calcd.expected.append(r"connection \d+ .*MaxRequests.*")
     with calcd, client("{}:{}".format(*calcd.address), calc_client.DEADLINE, protocol=protocol) as c:
-        assert c.compute([(Operation.ADD, n, 1) for n in range(3500)]) == list(range(1, 3501))
+        count = 3 * most + 500
+        assert c.compute([(Operation.ADD, n, 1) for n in range(count)]) == list(range(1, count + 1))
         assert c.add(2, 3) == 5
 
 
