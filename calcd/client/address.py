@@ -12,7 +12,7 @@ def parse(text: str) -> tuple[str, int] | str:
     is_bracketed = host.startswith("[") and host.endswith("]")
     if is_bracketed:
         host = host[1:-1]
-    is_host = host and not set(host) & set("[]" if is_bracketed else "[]:")
+    is_host = host and not set(host) & set("[]\0" if is_bracketed else "[]:\0")
     if not is_host or not (port.isascii() and port.isdigit() and len(port) <= 5):
         raise AddressError(f"server {text!r}: write HOST:PORT, [IPV6]:PORT or unix:/path")
     if not 1 <= int(port) <= 65535:

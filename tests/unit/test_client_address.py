@@ -24,7 +24,8 @@ def test_each_form_is_understood(text: str, address: tuple[str, int] | str) -> N
 @pytest.mark.parametrize(
     "text",
     ["localhost", "localhost:", ":7070", "::1", "::1:7070", "[]:7070", "[::1]", "h:+1", "h:0", "h:65536",
-     "h:999999", "unix:", "unix:relative", "http://h:1", "h:1 "],
+     "h:999999", "unix:", "unix:relative", "http://h:1", "h:1 ",
+     "h\0:1"],
 )  # fmt: skip
 def test_anything_else_is_refused_by_name(text: str) -> None:
     with pytest.raises(AddressError) as caught:
