@@ -49,6 +49,7 @@ class Session:
         self._open_stream = open_stream
         self._pid = os.getpid()
         self._is_closed = False
+        self._knows_resp = False  # the server, as an earlier connection has shown
         self._connection: Connection | None = None
 
     @property
@@ -78,9 +79,8 @@ class Session:
         first = len(replies)
         is_new = False
         while asked:
+            self._check_open()
             connection = self._connection
-            if self._is_closed:
-                raise ConnectionLostError(f"the client of {self.server} is closed: make a new one")
             if connection is None or not connection.is_open:
                 connection = await self.connect()
                 is_new = True
@@ -88,8 +88,10 @@ class Session:
             try:
                 await connection.ask(asked, replies)
             except ConnectionLostError:
+                self._check_open()
                 was_in_vain = connection.has_sent and not connection.has_answered
-                if was_in_vain and not connection.has_received and isinstance(connection.protocol, Resp):
+                is_silent = was_in_vain and not connection.has_received
+                if is_silent and isinstance(connection.protocol, Resp) and not self._knows_resp:
                     await self._connect(Classic(advice=_ADVICE))
                     is_new = True
                 elif len(replies) == before and (is_new or was_in_vain):
@@ -112,8 +114,16 @@ class Session:
         stream = await self._open_stream(self.server, self._timeout)
         if self._connection is not None:
             self._connection.abandon()
+            self._knows_resp |= self._connection.has_answered and isinstance(self._connection.protocol, Resp)
         self._connection = Connection(self.server, self._timeout, protocol, stream)
+        if self._is_closed:  # by another task, while this one connected
+            self.close()
+            self._check_open()
         return self._connection
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ConnectionLostError(f"the client of {self.server} is closed: make a new one")
 
 
 def is_classic(protocol: str | None) -> bool:

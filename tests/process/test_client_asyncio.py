@@ -9,7 +9,14 @@ import pytest
 from support import calc_client
 from support.daemon import Calcd
 
-from calcd.client import AddressError, AsyncClient, ConnectError, ServerTimeoutError, SharedClientError
+from calcd.client import (
+    AddressError,
+    AsyncClient,
+    ConnectError,
+    ConnectionLostError,
+    ServerTimeoutError,
+    SharedClientError,
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +66,30 @@ def test_a_call_that_is_cancelled_leaves_its_answer_to_nobody() -> None:
     listener, address = calc_client.listen()
     with listener:
         assert asyncio.run(ask(address, listener)) == (4, [b"ADD 1 1    \n", b"ADD 2 2    \n"])
+
+
+@pytest.mark.parametrize("is_connected", [False, True])
+def test_a_close_ends_the_call_of_another_task_and_leaves_no_connection(*, is_connected: bool) -> None:
+    async def ask(address: str, listener: socket.socket) -> None:
+        c = AsyncClient(address, calc_client.DEADLINE)
+        call = asyncio.create_task(c.add(2, 3))
+        await asyncio.sleep(0)  # in which the call begins to connect
+        if not is_connected:
+            await c.close()
+        with await asyncio.to_thread(calc_client.accept, listener) as connection:
+            if is_connected:
+                assert await asyncio.to_thread(calc_client.receive_line, connection) == b"ADD 2 3    \n"
+                await c.close()
+            with pytest.raises(ConnectionLostError, match="is closed: make a new one"):
+                await call
+            assert await asyncio.to_thread(connection.recv, 1) == b""
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+    listener, address = calc_client.listen()
+    with listener:
+        asyncio.run(ask(address, listener))
 
 
 def test_another_event_loop_cannot_use_it(server: str) -> None:

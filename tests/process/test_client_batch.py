@@ -127,6 +127,15 @@ def test_a_line_without_an_end_takes_no_memory(calcd: str) -> None:
     assert ended.stderr == "calc-client: line 1, column 65537: an expression has at most 65536 characters\n"
 
 
+@pytest.mark.parametrize("first", ["", "1 + "])
+def test_a_line_of_which_only_a_part_is_kept_has_no_answer(calcd: str, tmp_path: Path, first: str) -> None:
+    file = tmp_path / "lines"
+    file.write_text(f"{first}{' ' * 262_145}5 - 3{' ' * 80_000}7\n2 + 2\n")
+    ended = calc_client.run("--server", calcd, "-f", str(file))
+    assert (ended.stdout, ended.returncode) == ("error\n4\n", 65)
+    assert "an expression has at most 65536 characters" in ended.stderr
+
+
 def send_all(connection: socket.socket, line: bytes, count: int) -> None:
     connection.sendall(line * count)
     connection.shutdown(socket.SHUT_WR)

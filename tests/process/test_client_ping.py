@@ -98,6 +98,7 @@ def test_what_is_no_answer_to_ping_is_none(said: bytes, status: int, told: str) 
     assert client.returncode == status
     assert b"100% without an answer" in output
     assert told.encode() in errors
+    assert errors.count(b"\n") == 1  # no warning of a connection that is left open
 
 
 def test_without_a_server_its_status_says_so() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -125,3 +126,22 @@ def test_answers_on_the_terminal_have_no_bar_among_them(lines: Path) -> None:
     with SlowServer() as server, start(server, f"<{lines}") as terminal:
         assert terminal.wait() == 0
         assert set(terminal.shown.split()) == {"1"}
+
+
+def test_a_terminal_that_is_closed_ends_nothing(tmp_path: Path, lines: Path) -> None:
+    ours, theirs = os.openpty()
+    with SlowServer() as server, lines.open() as given, (tmp_path / "out").open("w") as output:
+        client = subprocess.Popen(
+            [*calc_client.COMMAND, "--server", server.address],
+            stdin=given,
+            stdout=output,
+            stderr=theirs,
+            env=calc_client.environment(),
+        )
+        os.close(theirs)
+        shown = ""
+        while BEGINNING not in shown:
+            shown += os.read(ours, 4096).decode()
+        os.close(ours)
+        assert client.wait(calc_client.DEADLINE) == 0
+    assert (tmp_path / "out").read_text() == "1\n" * 150_000

@@ -122,6 +122,16 @@ def test_a_server_that_is_silent_at_resp_is_asked_in_classic_on_each_connection(
     assert read == [b"ADD 2 3    \n", frame, b"ADD 2 3    \n", frame]
 
 
+def test_a_server_that_has_answered_in_resp_is_not_asked_in_classic(client: MakeClient) -> None:
+    asked = ("\n", b":5\r\n"), ("\n", b""), ("\n", b":1099511627777\r\n")
+    with calc_client.served(*asked) as (address, read), client(address, calc_client.DEADLINE) as c:
+        assert c.add(2, 3) == 5
+        with pytest.raises(ConnectionLostError, match="closed the connection without an answer"):
+            c.add(2, 3)
+        assert c.add(1 << 40, 1) == (1 << 40) + 1
+    assert len(read) == 3
+
+
 def test_a_timeout_is_not_repeated_and_the_next_call_makes_a_new_connection(client: MakeClient) -> None:
     listener, address = calc_client.listen()
     with listener, client(address, 0.1) as c:

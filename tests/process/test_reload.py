@@ -200,6 +200,35 @@ def test_a_reload_is_over_when_no_handler_of_before_waits_for_a_connection(tmp_p
         assert not any(handler.exists for handler in late)
 
 
+def test_a_reload_is_not_over_because_the_listener_of_an_earlier_one_ends(tmp_path: Path) -> None:
+    with Calcd(tmp_path, handlers="SpareHandlers=4") as calcd:
+        calcd.expected.append(r"the listener \d+ (died|has not answered).*")
+        first = calcd.listener
+        os.kill(first.pid, signal.SIGSTOP)
+        calcd.signal(signal.SIGHUP)
+        second = successor(calcd, first)
+        os.kill(second.pid, signal.SIGKILL)
+        third = successor(calcd, first, second)
+        calcd.wait_for_log("reloaded: .*")
+        calcd.signal(signal.SIGSTOP)
+        calcd.signal(signal.SIGHUP)
+        os.kill(first.pid, signal.SIGKILL)
+        calcd.signal(signal.SIGCONT)
+        calcd.wait_for_log("reloaded: .*", 2)
+        assert not waiting(third)
+
+
+def successor(calcd: Calcd, *before: Process) -> Process:
+    """The listener behind these, once a handler of it waits for a connection."""
+    pids = [listener.pid for listener in before]
+
+    def serving() -> list[Process]:
+        return [each for each in calcd.listeners if each.pid not in pids and waiting(each)]
+
+    wait_for(serving, "a listener that serves")
+    return serving()[0]
+
+
 def waiting(listener: Process) -> list[Process]:
     title = "calcd: waiting for a connection"
     return [child for child in listener.children() if child.belongs(lambda p: p.title == title)]

@@ -9,7 +9,7 @@ from calcd.client.errors import ClientError
 from calcd.client.program.arguments import Arguments
 from calcd.client.program.evaluation import Ask, Evaluation
 from calcd.client.program.exit_status import ExitStatus
-from calcd.client.program.grammar import Expression, ExpressionError, parse
+from calcd.client.program.grammar import MAX_LENGTH, Expression, ExpressionError, parse
 from calcd.client.program.inputs import STANDARD_INPUT, Inputs, UnreadableFileError
 from calcd.client.program.interrupts import Interrupts
 from calcd.client.program.progress import Progress
@@ -122,7 +122,8 @@ class Batch:
 
 def _parsed(line: str) -> Expression | ClientError:
     stripped = line.strip()
-    if not stripped or stripped.startswith("#"):
+    # What is behind the blanks of a line that is too long may not have been kept.
+    if (not stripped and len(line) <= MAX_LENGTH) or stripped.startswith("#"):
         return _NOTHING
     try:
         return parse(line)

@@ -103,12 +103,12 @@ def parse(line: str, last_result: str | None = None) -> Expression:
 
     Raises ExpressionError, and OperandRangeError for a number of more than MAX_DIGITS digits.
     """
+    if len(line) > MAX_LENGTH:
+        raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters", MAX_LENGTH)
     if simple := _SIMPLE.fullmatch(line):
         a, sign, b, name, c, d = simple.groups()
         step = Step(_SIGNS[sign], a, b) if sign else Step(NAMES[name], c, d)
         return Expression([step], 0)
-    if len(line) > MAX_LENGTH:
-        raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters", MAX_LENGTH)
     tokens = _tokens(in_ascii(line), line)
     if tokens[0].word not in ("", LAST_RESULT):
         return _named(tokens, last_result)

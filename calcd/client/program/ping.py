@@ -46,6 +46,8 @@ class Ping:
             try:
                 self._ask()
             except ClientError as error:
+                if self._commands:
+                    self._commands.close()
                 self._commands = None
                 self._status = of_error(error)
                 if not self._arguments.is_quiet:

@@ -30,7 +30,11 @@ class Progress:
         if not self._is_shown or now < self._next:
             return
         self._next = now + _PAUSE
-        columns = os.get_terminal_size(2).columns or 80
+        try:
+            columns = os.get_terminal_size(2).columns or 80
+        except OSError:  # the terminal has been closed, and the program goes on
+            self._is_shown = False
+            return
         text = describe(lines, taken, self._size, now - self._began)[: columns - 1]
         say(f"\r{text:{self._width}}")
         self._width = len(text)

@@ -69,7 +69,8 @@ class Succession:
 
     def start(self, settings: Settings, sockets: Sockets) -> None:
         """Starts a listener with these settings. It replaces the current one once it serves."""
-        self._timers.cancel("restart")
+        for name in ("restart", "leaving"):  # what this one settles
+            self._timers.cancel(name)
         self._next = settings, sockets
         try:
             candidate = ListenerProcess(sockets, settings, self._page)
