@@ -112,5 +112,6 @@ class Leaving:
 
     def _kill(self) -> None:
         self._last_connection = 0
+        self._pool.are_killed = True
         for handler in self._pool:
             os.kill(handler, signals.SIGKILL)

@@ -27,6 +27,7 @@ class Pool:
         self._returned: set[int] = set()
         self.unreplaced = 0  # handlers that left and may need a replacement; Staffing counts it down
         self.connections = 0  # accepted, in all
+        self.are_killed = False  # by the listener: nobody is to blame for their ends
 
     def __len__(self) -> int:
         return len(self.waiting) + len(self.dismissed) + len(self.serving) + len(self.leaving)
@@ -112,8 +113,9 @@ class Pool:
             self.unreplaced += 1
 
     def left(self, handler: int) -> bool:
-        """A handler that does not serve has ended and was reaped. Returns whether it could still accept."""
-        could_accept = self.may_accept(handler)
+        """A handler that does not serve has ended and was reaped. Returns whether it could still accept, for
+        all that the listener has done."""
+        could_accept = self.may_accept(handler) and not self.are_killed
         if handler in self.waiting:
             self.unreplaced += 1
         for handlers in (self.waiting, self.dismissed, self.leaving):

@@ -1,5 +1,6 @@
 """How calcd ends, and what its clients see of that."""
 
+import os
 import signal
 import socket
 import time
@@ -132,6 +133,16 @@ def test_connections_that_do_not_end_in_the_drain_time_are_cut_off(tmp_path: Pat
         calcd.signal(signal.SIGTERM)
         calcd.wait_until_gone()
         assert time.monotonic() - began >= 0.2
+
+
+def test_a_handler_that_is_stopped_ends_with_the_drain_time_and_nobody_is_blamed(tmp_path: Path) -> None:
+    calcd = Calcd(tmp_path, handlers="SpareHandlers=2")
+    calcd.config.write_text("[calcd]\nDrainTime=200ms\n")
+    with calcd:
+        wait_for(lambda: len(calcd.waiting) == 2, "the handlers")
+        os.kill(calcd.waiting[0].pid, signal.SIGSTOP)
+        calcd.signal(signal.SIGTERM)
+        calcd.wait_until_gone()
 
 
 def test_many_idle_connections_end_together(tmp_path: Path) -> None:

@@ -106,3 +106,9 @@ def test_a_selection_has_tests(command: str) -> None:
 def test_it_tells_of_every_suite() -> None:
     suites = {path.parent.name for path in (TREE / "tests").glob("*/test_*.py")}
     assert suites <= set(re.findall(r"(?m)^\| `tests/(\w+)` \|", TEXT))
+
+
+def test_every_file_of_tests_has_a_name_of_its_own() -> None:
+    """pytest takes two of the same name for one."""
+    names = [path.name for path in (TREE / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

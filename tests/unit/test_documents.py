@@ -89,6 +89,12 @@ def test_a_modules_comments_name_what_exists(source: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_lintian_takes_none_of_its_lines_for_a_program(document: Path) -> None:
+    """very-long-line-length-in-source-file"""
+    assert max(map(len, document.read_text().splitlines())) <= 512
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_its_links_lead_to_files_that_exist(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
