@@ -42,7 +42,7 @@ class Classic:
             try:
                 frames.append(self._frame(request))
             except ClientError as error:
-                frames.append(error)
+                frames.append(error.with_traceback(None))  # whose frame has the list, and so the error
         return frames
 
     def decode(self, data: bytes, replies: list[Reply]) -> None:

@@ -127,6 +127,19 @@ def test_a_line_without_an_end_takes_no_memory(calcd: str) -> None:
     assert ended.stderr == "calc-client: line 1, column 65537: an expression has at most 65536 characters\n"
 
 
+@pytest.mark.parametrize("line", ["1 +", "2147483647 + 1"])
+def test_many_errors_take_no_memory(calcd: str, line: str) -> None:
+    limited = 'ulimit -v 200000; yes "$0" | head -n 300000 | "$@"'
+    ended = subprocess.run(
+        ["sh", "-c", limited, line, *calc_client.COMMAND, "--server", calcd, "--classic", "--quiet"],
+        capture_output=True,
+        env=calc_client.environment(),
+        timeout=calc_client.DEADLINE,
+        check=False,
+    )
+    assert (ended.stdout, ended.stderr, ended.returncode) == (b"error\n" * 300_000, b"", 65)
+
+
 @pytest.mark.parametrize("first", ["", "1 + "])
 def test_a_line_of_which_only_a_part_is_kept_has_no_answer(calcd: str, tmp_path: Path, first: str) -> None:
     file = tmp_path / "lines"

@@ -134,4 +134,5 @@ def _parsed(line: str) -> Expression | ClientError:
     try:
         return parse(line)
     except ClientError as error:
-        return error
+        # The traceback would keep all lines of a read, which keep the error, until the collector looks.
+        return error.with_traceback(None)
