@@ -48,6 +48,7 @@ def mark() -> None:
     immortal = _count(None).value
     types = set()  # those of the interpreter are immortal as they are, and what is in them is not
     found = gc.get_objects()
+    marked = []
     while found:
         each = found.pop()
         if issubclass(type(each), type):
@@ -57,7 +58,11 @@ def mark() -> None:
         elif _count(each).value == immortal or type(each) is _FRAME:
             continue
         _count(each).value = immortal
+        marked.append(each)
         found += _parts(each)
+    # In Python 3.14, what was counted on the interpreter's stack before, as above, is counted back behind it.
+    for each in marked:
+        _count(each).value = immortal
 
 
 def _parts(whole: object) -> Iterable[object]:
