@@ -45,7 +45,7 @@ class Session:
         if not 0 < timeout <= MAX_TIMEOUT:
             raise ValueError(f"timeout {timeout}: it is more than 0 and at most {MAX_TIMEOUT:.0f} seconds")
         self.losses = 0  # connections that were lost, and replaced or to be replaced
-        self.server = server or os.environ.get("CALCD_SERVER") or DEFAULT_SERVER
+        self.server = server_name(server)
         self._timeout = timeout
         self._is_classic = is_classic(protocol)
         self._wraps = wraps
@@ -127,6 +127,11 @@ class Session:
     def _check_open(self) -> None:
         if self._is_closed:
             raise ConnectionLostError(f"the client of {self.server} is closed: make a new one")
+
+
+def server_name(server: str | None) -> str:
+    """The server's address; None: what the environment says, or the default."""
+    return server or os.environ.get("CALCD_SERVER") or DEFAULT_SERVER
 
 
 def is_classic(protocol: str | None) -> bool:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from _ctypes import _SimpleCData
+
+from calcd.linux.libc import UnsignedInt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
 
 _CODE = type((lambda: None).__code__)
 _FRAME = type(sys._getframe())
-
-
-# A base class that takes an argument is the type checker's idea.
-class _Count(_SimpleCData):  # type: ignore[type-arg]
-    """The 32 bits of a count by which all versions tell whether an object is immortal."""
-
-    _type_ = "I"
 
 
 def are_offered() -> bool:
@@ -83,5 +77,6 @@ def _is_counted(thing: object) -> bool:
     return before != after
 
 
-def _count(thing: object) -> _Count:
-    return _Count.from_address(id(thing))
+def _count(thing: object) -> UnsignedInt:
+    """The 32 bits by which all versions tell whether an object is immortal."""
+    return UnsignedInt.from_address(id(thing))

@@ -26,6 +26,12 @@ class Char(_SimpleCData):  # type: ignore[type-arg]
     _type_ = "c"
 
 
+class UnsignedInt(_SimpleCData):  # type: ignore[type-arg]
+    """Of 32 bits, wherever Linux runs."""
+
+    _type_ = "I"
+
+
 class UnsignedLong(_SimpleCData):  # type: ignore[type-arg]
     """Wide enough for an address, as for a size, wherever Linux runs."""
 

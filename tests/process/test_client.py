@@ -137,12 +137,7 @@ def test_an_error_has_the_servers_reason_and_a_status(
 
 
 def test_a_server_that_knows_no_calculation_is_status_3() -> None:
-    listener, address = calc_client.listen()
-    with (
-        listener,
-        calc_client.start("--server", address, "add", "2", "3") as client,
-        calc_client.accept(listener) as connection,
-    ):
+    with calc_client.played("add", "2", "3") as (client, connection):
         calc_client.receive_line(connection)
         connection.sendall(b"-ERR unknown command 'ADD', with args beginning with: '2' '3' \r\n")
         output, errors = client.communicate(timeout=calc_client.DEADLINE)
@@ -156,12 +151,7 @@ def test_a_server_that_knows_no_calculation_is_status_3() -> None:
 def test_what_cannot_be_an_answer_is_shown_and_is_no_number(
     options: list[str], said: bytes, is_asked: bool
 ) -> None:
-    listener, address = calc_client.listen()
-    with (
-        listener,
-        calc_client.start("--server", address, *options, "add", "2", "3") as client,
-        calc_client.accept(listener) as connection,
-    ):
+    with calc_client.played(*options, "add", "2", "3") as (client, connection):
         if is_asked:
             connection.recv(12, socket.MSG_WAITALL)
         connection.sendall(said)
@@ -172,12 +162,7 @@ def test_what_cannot_be_an_answer_is_shown_and_is_no_number(
 
 
 def test_a_server_of_the_classic_protocol_that_answers_anything_is_found_out() -> None:
-    listener, address = calc_client.listen()
-    with (
-        listener,
-        calc_client.start("--server", address, "add", "2", "3") as client,
-        calc_client.accept(listener) as connection,
-    ):
+    with calc_client.played("add", "2", "3") as (client, connection):
         connection.recv(12, socket.MSG_WAITALL)
         connection.sendall(b"\0\0\0\0")
         output, errors = client.communicate(timeout=calc_client.DEADLINE)
@@ -308,12 +293,7 @@ def test_a_full_unix_queue_is_waited_for_until_the_time_is_up(tmp_path: Path) ->
 
 
 def test_ctrl_c_ends_it_as_it_ends_other_programs() -> None:
-    listener, address = calc_client.listen()
-    with (
-        listener,
-        calc_client.start("--server", address, "add", "2", "3") as client,
-        calc_client.accept(listener) as connection,
-    ):
+    with calc_client.played("add", "2", "3") as (client, connection):
         calc_client.receive_line(connection)
         client.send_signal(signal.SIGINT)
         output, errors = client.communicate(timeout=calc_client.DEADLINE)

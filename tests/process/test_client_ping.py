@@ -48,12 +48,7 @@ def test_ctrl_c_ends_it_with_the_summary(calcd: str) -> None:
 
 
 def test_ctrl_c_before_any_answer_ends_it_as_it_ends_other_programs() -> None:
-    listener, address = calc_client.listen()
-    with (
-        listener,
-        calc_client.start("--server", address, "ping") as client,
-        calc_client.accept(listener) as connection,
-    ):
+    with calc_client.played("ping") as (client, connection):
         calc_client.receive_line(connection)
         client.send_signal(signal.SIGINT)
         output, errors = client.communicate(timeout=calc_client.DEADLINE)
@@ -86,12 +81,7 @@ def test_a_server_that_is_back_is_asked_again() -> None:
     ],
 )
 def test_what_is_no_answer_to_ping_is_none(said: bytes, status: int, told: str) -> None:
-    listener, address = calc_client.listen()
-    with (
-        listener,
-        calc_client.start("--server", address, "ping", "-c", "1") as client,
-        calc_client.accept(listener) as connection,
-    ):
+    with calc_client.played("ping", "-c", "1") as (client, connection):
         calc_client.receive_line(connection)
         connection.sendall(said)
         output, errors = client.communicate(timeout=calc_client.DEADLINE)
@@ -142,12 +132,7 @@ def test_a_section_that_there_is_not_is_told_with_those_there_are(calcd: str, se
 
 
 def test_an_answer_that_comes_in_pieces_is_one() -> None:
-    listener, address = calc_client.listen()
-    with (
-        listener,
-        calc_client.start("--server", address, "info") as client,
-        calc_client.accept(listener) as connection,
-    ):
+    with calc_client.played("info") as (client, connection):
         assert calc_client.receive_line(connection).split() == [b"INFO"]
         for byte in b"$13\r\n# A\r\nb:1\r\n\x1b[0\r\n":
             connection.sendall(bytes([byte]))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from support import calc_client
-from support.both_clients import BOTH, MakeClient
+from support.both_clients import BOTH, MakeClient, both_protocols
 from support.c_server import CServer
 from support.daemon import Calcd
 
@@ -16,7 +16,6 @@ from calcd.client import (
 )
 
 pytestmark = [pytest.mark.parametrize("client", BOTH)]
-both_protocols = pytest.mark.parametrize("protocol", ["resp", "classic"])
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support import calc_client
-from support.both_clients import BOTH, MakeClient
+from support.both_clients import BOTH, MakeClient, both_protocols
 from support.daemon import Calcd
 from support.processes import wait_for
 
@@ -20,7 +20,6 @@ from calcd.client import (
 from calcd.protocol import classic
 
 pytestmark = [pytest.mark.parametrize("client", BOTH)]
-both_protocols = pytest.mark.parametrize("protocol", ["resp", "classic"])
 
 
 def has_arrived(server: str, *, is_end: bool) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.addresses import accepts, own_address
 from support.clients import Clients
-from support.daemon import Calcd, ask
+from support.daemon import Calcd, ask, waiting
 from support.processes import Process, wait_for
 from support.storm import Storm
 
@@ -227,8 +227,3 @@ def successor(calcd: Calcd, *before: Process) -> Process:
 
     wait_for(serving, "a listener that serves")
     return serving()[0]
-
-
-def waiting(listener: Process) -> list[Process]:
-    title = "calcd: waiting for a connection"
-    return [child for child in listener.children() if child.belongs(lambda p: p.title == title)]

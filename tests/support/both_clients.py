@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
+import pytest
+
 from calcd.client import AsyncClient, Client, Operation
 from calcd.client.pipeline import Calls
 
@@ -58,3 +60,4 @@ class RunAsyncClient:
 AnyClient = Client | RunAsyncClient
 MakeClient = Callable[..., AnyClient]
 BOTH: list[MakeClient] = [Client, RunAsyncClient]
+both_protocols = pytest.mark.parametrize("protocol", ["resp", "classic"])

@@ -59,6 +59,14 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
+@contextlib.contextmanager
+def played(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
+    """Starts calc-client, and yields it with its connection to a server that the test plays."""
+    listener, address = listen()
+    with listener, start("--server", address, *arguments) as client, accept(listener) as connection:
+        yield client, connection
+
+
 def listen() -> tuple[socket.socket, str]:
     """A listening socket on loopback, and how to write its address for --server."""
     listener = socket.create_server(("127.0.0.1", 0))

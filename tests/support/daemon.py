@@ -201,7 +201,7 @@ class Calcd:
     @property
     def waiting(self) -> list[Process]:
         """The handlers that wait for a connection."""
-        return _titled("calcd: waiting for a connection", self.listener.children())
+        return waiting(self.listener)
 
     def signal(self, number: signal.Signals) -> None:
         self._is_stopping |= number in (signal.SIGTERM, signal.SIGINT)
@@ -241,6 +241,11 @@ class Calcd:
             self.stop()
         ordinary = re.compile("|".join((*_ORDINARY, *self.expected)))
         assert [line for line in self.log() if not ordinary.fullmatch(line)] == []
+
+
+def waiting(listener: Process) -> list[Process]:
+    """The handlers of this listener that wait for a connection."""
+    return _titled("calcd: waiting for a connection", listener.children())
 
 
 def _titled(title: str, processes: Iterable[Process]) -> list[Process]:

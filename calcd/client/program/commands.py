@@ -1,6 +1,5 @@
 """Commands of RESP that are no calculations: their replies are text."""
 
-import os
 import re
 from collections.abc import Iterable
 
@@ -9,7 +8,7 @@ from calcd.client.connection import Connection
 from calcd.client.errors import ClientError, ErrorReplyError, NotCalcdError
 from calcd.client.request import Reply, Request
 from calcd.client.resp import Resp, printable, shown
-from calcd.client.session import DEFAULT_SERVER
+from calcd.client.session import server_name
 from calcd.client.stream import open_stream
 from calcd.protocol.classic import Operation
 
@@ -18,11 +17,6 @@ _BULK = re.compile(rb"\$([0-9]{1,7})\r\n")
 _BEGINNING = re.compile(rb"[+-][^\r\n]{0,1024}\r?|\$[0-9]{0,7}\r?")
 # A Connection counts requests, and leaves what they are to its protocol.
 _ONCE = [Request(Operation.QUIT, 0, 0)]
-
-
-def server_name(server: str | None) -> str:
-    """The server that Client takes."""
-    return server or os.environ.get("CALCD_SERVER") or DEFAULT_SERVER
 
 
 class Commands:

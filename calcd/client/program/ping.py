@@ -5,9 +5,10 @@ import time
 from calcd.client.address import parse
 from calcd.client.errors import ClientError, NotCalcdError
 from calcd.client.program.arguments import Arguments
-from calcd.client.program.commands import Commands, server_name
+from calcd.client.program.commands import Commands
 from calcd.client.program.exit_status import ExitStatus, of_error
 from calcd.client.program.streams import complain, write
+from calcd.client.session import server_name
 
 _INTERVAL = 1.0  # seconds
 
