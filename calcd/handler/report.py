@@ -17,6 +17,7 @@ from struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 # The kinds of records. They are events too: calcd.listener.packets has the other kinds.
@@ -26,6 +27,7 @@ FAILED = 3  # accept(2) has failed
 PROGRESS = 12  # its connection goes on: the sums so far
 
 # How a connection ended, as far as its handler can know.
+NOT_KNOWN = 0  # as a handler of another calcd knows it, but this one does not: see decode_any()
 QUIT = 1  # the client sent a quit
 CLIENT_CLOSED = 2  # between two requests, or by a reset with no request in hand
 TRUNCATED = 3  # the client closed in the middle of a request
@@ -101,6 +103,17 @@ def decode(record: bytes) -> tuple[Any, ...] | None:
     return fields if is_sound else None
 
 
+def decode_any(record: bytes) -> tuple[Any, ...] | None:
+    """As decode(), for a record of a handler of another calcd, which may know more: an ending that this one
+    does not know is NOT_KNOWN, and a protocol NOTHING."""
+    if len(record) >= _ENDED.size and record[0] == ENDED:
+        fields = _ENDED.unpack_from(record)
+        if not (QUIT <= fields[4] <= STRANGER and fields[9] <= RESP):
+            ending = fields[4] if fields[4] in GOOD_ENDINGS else NOT_KNOWN
+            return *fields[:4], ending, *fields[5:9], NOTHING, *fields[10:]
+    return decode(record)
+
+
 def open_pipe() -> tuple[int, int]:
     """Returns the reading end, which does not block, and the writing end, which handlers use."""
     ends = os.pipe2(os.O_CLOEXEC)
@@ -112,8 +125,11 @@ def open_pipe() -> tuple[int, int]:
     return ends
 
 
-def read(pipe: int) -> list[tuple[bytes, tuple[Any, ...]]]:
-    """Returns the records that have arrived at a pipe's reading end, in order, each with its fields."""
+def read(
+    pipe: int, decode: Callable[[bytes], tuple[Any, ...] | None] = decode
+) -> list[tuple[bytes, tuple[Any, ...]]]:
+    """Returns the records that have arrived at a pipe's reading end, in order, each with its fields. decode
+    is decode_any() for a listener's handlers that may be of another calcd."""
     try:
         data = os.read(pipe, CAPACITY)
     except BlockingIOError:

@@ -65,6 +65,11 @@ def make_parser() -> argparse.ArgumentParser:
         ("--check", "Check the configuration, say what is wrong, and exit."),
         ("--dump-config", "Print the settings in force, in the configuration's format, and exit."),
         ("--reload", "Have the running calcd reload, wait for the result, and exit."),
+        (
+            "--upgrade",
+            "Have the running calcd go on as the installed code, wait for the result, and exit. Open "
+            "connections go on.",
+        ),
         ("--status", "Print what INFO has of the running calcd: connections, requests and more; and exit."),
         ("--metrics", "Print the metrics of the running calcd in Prometheus' text format, and exit."),
     ):
@@ -87,6 +92,14 @@ def add_settings(group: argparse._ActionsContainer) -> None:
                 metavar=setting.metavar,
                 help=text.replace("%", "%%"),
             )
+
+
+def command_line(given: Options) -> list[str]:
+    """Returns a command line by which parse() makes the same configuration, in any working directory."""
+    words = [] if given.config_file is None else [f"--config={given.config_file}"]
+    return words + [
+        f"{ROWS[attribute].option}={text}" for attribute, texts in given.settings.items() for text in texts
+    ]
 
 
 def given_settings(namespace: argparse.Namespace) -> dict[str, list[str]]:

@@ -5,24 +5,24 @@ import os
 import sys
 from functools import partial
 
-from calcd.launch import daemonize, options, privileges
+from calcd.launch import configuration, daemonize, options, privileges
 from calcd.launch.daemonize import Launch
 from calcd.launch.options import Options
+from calcd.linux import shared_page
 from calcd.linux.prctl import PR_SET_CHILD_SUBREAPER, prctl
 from calcd.linux.process_title import Title
 from calcd.linux.signals import SignalPipe, ignore_stray
 from calcd.log import log, messages, targets
 from calcd.log.log import Log
-from calcd.settings import reading, symlinks, writing
-from calcd.settings.reading import ConfigError
+from calcd.settings import symlinks, writing
 from calcd.settings.table import Settings
 from calcd.settings.values import LogTarget
 from calcd.supervisor import sd_notify
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
-from calcd.supervisor.held import binding, control, sockets
-from calcd.supervisor.held.control import Control
-from calcd.supervisor.held.pidfile import Pidfile
+from calcd.supervisor.held import binding, control, pidfile, sockets
 from calcd.supervisor.loop import SIGNALS, Supervisor
+from calcd.supervisor.memory import Memory
+from calcd.supervisor.succession.roster import Roster
 
 
 def run() -> int:
@@ -32,34 +32,30 @@ def run() -> int:
         given = options.parse(sys.argv[1:])
         match given.action:
             case "--check":
-                settings = _load(given)
+                settings = configuration.load(given)
                 privileges.resolve(settings.user, settings.group)
                 binding.group_id(settings)
                 if given.config_file is None:
                     _warn_of_hidden_files()
             case "--dump-config":
-                print(writing.dump(_load(given)), end="")
+                print(writing.dump(configuration.load(given)), end="")
             case "--reload":
-                control.reload(_load(given).pid_file)
+                control.reload(configuration.load(given).pid_file)
+            case "--upgrade":
+                control.upgrade(configuration.load(given).pid_file)
             case "--status":
                 request = control.STATUS_IN_JSON if given.as_json else control.STATUS
-                print(control.ask(request, _load(given).pid_file), end="")
+                print(control.ask(request, configuration.load(given).pid_file), end="")
             case "--metrics":
-                print(control.ask(control.METRICS, _load(given).pid_file), end="")
+                print(control.ask(control.METRICS, configuration.load(given).pid_file), end="")
             case _:
-                _start(given, _load(given))
+                _start(given, configuration.load(given))
         sys.stdout.flush()
     except Failure as failure:
-        return _complain(failure)
+        return configuration.complain(failure)
     except OSError as error:
-        return _complain(system_failure(error))
+        return configuration.complain(system_failure(error))
     return ExitStatus.OK
-
-
-def _complain(failure: Failure) -> ExitStatus:
-    for line in str(failure).splitlines():
-        print(f"calcd: {line}", file=sys.stderr)
-    return failure.status
 
 
 def _warn_of_hidden_files() -> None:
@@ -68,14 +64,6 @@ def _warn_of_hidden_files() -> None:
             f"calcd: warning: {name} is a symbolic link to {target}, and {symlinks.WHAT_IS_SHOWN}",
             file=sys.stderr,
         )
-
-
-def _load(given: Options) -> Settings:
-    try:
-        return reading.load(given.config_file, given.settings)
-    except ConfigError as error:
-        is_usage = all(problem.source.startswith("--") for problem in error.problems)
-        raise Failure(ExitStatus.USAGE if is_usage else ExitStatus.CONFIG, str(error)) from error
 
 
 def _start(given: Options, settings: Settings) -> None:
@@ -95,11 +83,11 @@ def _start(given: Options, settings: Settings) -> None:
             file=sys.stderr,
         )
     with contextlib.ExitStack() as at_the_end:
-        pidfile = control_socket = None
+        locked = control_socket = None
         if settings.pid_file:
-            pidfile = Pidfile(settings.pid_file, identity)
-            at_the_end.callback(pidfile.close)
-            control_socket = Control(settings.pid_file, identity)
+            locked = pidfile.lock(settings.pid_file, identity)
+            at_the_end.callback(locked.close)
+            control_socket = control.listen(settings.pid_file, identity)
             at_the_end.callback(control_socket.close)
         listening = passed.for_settings(settings)
         at_the_end.callback(listening.close)
@@ -113,7 +101,7 @@ def _start(given: Options, settings: Settings) -> None:
             daemonize.admit_signals()
             to_log = Log(target, settings.log_level)
             keep_open = [
-                *(pidfile, control_socket, launch, to_log),
+                *(locked, control_socket, launch, to_log),
                 *signals.ends,
                 *(each.socket for each in (*listening, *listening.metrics)),
             ]
@@ -124,7 +112,7 @@ def _start(given: Options, settings: Settings) -> None:
                     detach=launch is not None,
                     keep_open=[file for file in keep_open if file is not None],
                     stderr=sys.stderr if keeps_stderr else None,
-                    pidfile=pidfile,
+                    pidfile=locked,
                 ),
                 contextlib.closing(control_socket) if control_socket else contextlib.nullcontext(),
             ):
@@ -132,16 +120,19 @@ def _start(given: Options, settings: Settings) -> None:
                 if identity.uid == 0 and not settings.user:
                     to_log.write(messages.STAYS_ROOT)
                 Supervisor(
+                    command_line=options.command_line(given),
                     settings=settings,
-                    load_settings=partial(_load, given),
+                    load_settings=partial(configuration.load, given),
                     sockets=listening,
                     signals=signals,
-                    pidfile=pidfile,
+                    pidfile=locked,
                     control=control_socket,
+                    page=shared_page.make(),
+                    roster=Roster(),
+                    memory=Memory(),
                     log=to_log,
                     watchdog_interval=watchdog_interval,
-                    started=launch.succeeded if launch else sd_notify.ready,
-                ).run()
+                ).start(launch.succeeded if launch else sd_notify.ready)
 
         if given.foreground:
             serve(None)

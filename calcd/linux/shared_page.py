@@ -33,23 +33,28 @@ _ATTEMPTS = 3
 
 
 class Writer:
-    def __init__(self) -> None:
-        """Makes the memory. Raises OSError."""
-        self._file = os.memfd_create("calcd's numbers", os.MFD_CLOEXEC)
-        os.posix_fallocate(self._file, 0, 2 * _COPY_SIZE)  # all of it: write() shall not fail later
-        # For readers, who inherit it.
-        self.for_reading = os.open(f"/proc/self/fd/{self._file}", os.O_RDONLY | os.O_CLOEXEC)
-        self._number = 0
+    def __init__(self, file: int, for_reading: int, number: int) -> None:
+        """for_reading is the file descriptor for readers, who inherit it; number is the newest copy's."""
+        self.file = file
+        self.for_reading = for_reading
+        self.number = number
 
     def write(self, texts: Texts) -> None:
         """Replaces the texts. Raises ValueError if they are longer than ROOM."""
         first, second = texts
         if len(first) + len(second) > ROOM:
             raise ValueError(f"{len(first)} and {len(second)} bytes do not fit into {ROOM}")
-        self._number += 1
-        content = _HEAD.pack(self._number, len(first), len(second)) + first + second
-        at = self._number % 2 * _COPY_SIZE
-        os.pwrite(self._file, _CHECKSUM.pack(crc32(content)) + content, at)
+        self.number += 1
+        content = _HEAD.pack(self.number, len(first), len(second)) + first + second
+        at = self.number % 2 * _COPY_SIZE
+        os.pwrite(self.file, _CHECKSUM.pack(crc32(content)) + content, at)
+
+
+def make() -> Writer:
+    """Makes the memory. Raises OSError."""
+    file = os.memfd_create("calcd's numbers", os.MFD_CLOEXEC)
+    os.posix_fallocate(file, 0, 2 * _COPY_SIZE)  # all of it: write() shall not fail later
+    return Writer(file, os.open(f"/proc/self/fd/{file}", os.O_RDONLY | os.O_CLOEXEC), 0)
 
 
 class Reader:

@@ -15,6 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+# What this calcd can tell and understand. A listener tells its version with READY, and is told that of the
+# supervisor as a word of its command line; neither sends the other what is newer. What is added to an event
+# or a command goes behind what is there.
+VERSION = 1
+
 PACKET_SIZE = 4096  # bytes: no packet is longer
 EVENT_SIZE = 255  # bytes: no event is longer, because one byte holds its length
 EVENTS = PACKET_SIZE // (1 + EVENT_SIZE)  # the most events in a packet
@@ -32,7 +37,7 @@ ENDED = report.ENDED
 PROGRESS = report.PROGRESS
 DIED = 4  # a handler died while it served a connection
 LOST = 5  # a handler died while it waited for a connection
-READY = 6  # the listener accepts connections
+READY = 6  # the listener accepts connections; a byte for its VERSION, which one from before version 1 lacks
 ALIVE = 7  # the answer to PING: the listener's loop runs
 TROUBLE = 8  # accept(2) or fork(2) has failed
 LIMIT = 9  # a limit (calcd.listener.admission) is reached, is still reached, or is no longer reached
@@ -77,7 +82,7 @@ def unpack(packet: bytes) -> Iterator[bytes]:
 
 
 def ready() -> bytes:
-    return bytes((READY,))
+    return bytes((READY, VERSION))
 
 
 def alive(waiting: int, serving: int) -> bytes:

@@ -12,7 +12,7 @@ import os
 import select
 import time
 from collections import deque
-from typing import Self
+from typing import NamedTuple, Self
 
 from calcd.log import messages, targets
 from calcd.log.messages import Message
@@ -71,17 +71,28 @@ def _open(target: LogTarget) -> Target:
             return StandardError(with_priority=is_service())
 
 
+class Kept(NamedTuple):
+    """What waits for the log, as one supervisor hands it to the next."""
+
+    target: str
+    lines: list[bytes]  # as the target takes them; the first one may be the rest of a line
+    lost: int  # since the last message that says so
+    lost_in_all: int
+
+
 class Log:
     """The log. It is a context manager: at the end, messages that still wait are written."""
 
-    def __init__(self, target: LogTarget, level: LogLevel) -> None:
+    def __init__(self, target: LogTarget, level: LogLevel, kept: Kept | None = None) -> None:
         """target is not auto. Make the object while calcd still has the caller's rights, which
         targets.StandardError needs."""
+        kept = kept or Kept(target, [], 0, 0)
+        self._name = target
         self._target = _open(target)
         self._least = targets.PRIORITIES[level]
-        self._waiting: deque[bytes] = deque()
-        self._lost = 0  # since the last message that says so
-        self.lost = 0  # in all
+        self._waiting = deque(kept.lines)
+        self._lost = kept.lost  # since the last message that says so
+        self.lost = kept.lost_in_all
         self.is_full = False  # the target takes nothing until poll(2) says that fileno() is writable
 
     def __enter__(self) -> Self:
@@ -93,6 +104,9 @@ class Log:
             select.select([], [self], [], left)
             self.flush()
         self._target.close()
+
+    def kept(self) -> Kept:
+        return Kept(self._name, list(self._waiting), self._lost, self.lost)
 
     def fileno(self) -> int:
         return self._target.fileno()

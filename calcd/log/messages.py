@@ -130,6 +130,25 @@ RELOAD_FAILED = Message(
     'fail. Correct the configuration, check it with "calcd --check", and run "systemctl reload '
     'calcd" again.',
 )
+UPGRADED = Message(
+    "24eece3778a64df3aa2b4720b4a1919f",
+    syslog.LOG_NOTICE,
+    "upgraded from calcd {before} to {version}: serves on {listen}; connections that go on: {connections}",
+    subject="calcd goes on as another version",
+    meaning="The process of calcd {before} goes on as calcd {version}, with the same PID, and has read the "
+    "configuration again. It serves on {listen}. The {connections} connections that were open go on "
+    "under the code and the settings that they were accepted with.",
+    remedy="Nothing needs to be done.",
+)
+UPGRADE_FAILED = Message(
+    "ad90c62763494528bad74040ba266da4",
+    syslog.LOG_ERR,
+    "upgrade failed: {reason}",
+    subject="calcd could not go on as the installed version",
+    meaning="calcd was to go on as the installed code, which failed: {reason}. Clients are served as before.",
+    remedy='Put right what the reason names; "calcd --check" tries the configuration. Then run '
+    '"calcd --upgrade" again, or restart calcd, which closes the open connections.',
+)
 NEEDS_RESTART = Message(
     "ef604bdad98743b9a1f1f5b6866b7a2c",
     syslog.LOG_WARNING,
@@ -169,6 +188,7 @@ CONNECTION_ENDED = Message(
     " that calcd closes the connection instead of sending a wrong number.\n"
     "- protocol error: the client sent what is no RESP, and was told so.\n"
     "- foreign protocol: all that the client sent is another protocol's.\n"
+    "- not known: a handler of a newer calcd served it, and knows of an end that this one does not.\n"
     "- unknown operation: the client sent an operation other than 0 to 4. Most likely it "
     "speaks another protocol, or sends its numbers in another byte order.\n"
     "- connection lost: the client reset the connection before it had its answer, or the network failed.",
@@ -345,6 +365,17 @@ LISTENER_DIED = Message(
     remedy="If it happened once, nothing needs to be done. After SIGKILL, look for the kernel's "
     'out-of-memory killer in "journalctl -k". After an exit status, a traceback stands nearby'
     ' in "journalctl -u calcd": it belongs into a bug report.',
+)
+NOT_KNOWN = Message(
+    "2eff164fac3348cca11caba2866c21d5",
+    syslog.LOG_NOTICE,
+    "the listener {listener} is of another version of calcd and tells what this one does not know: kind "
+    "{kind}; it is left out of the counters",
+    subject="A listener of another version tells what calcd does not know",
+    meaning="calcd has gone on as an older version while the listener {listener} still serves connections "
+    "that the newer one has accepted. It tells of something that only the newer one knows, of kind {kind}. "
+    "The connections are served all the same.",
+    remedy="Nothing needs to be done. It is over when these connections have ended.",
 )
 LISTENER_HANGS = Message(
     "2e92be2a22a7498e8c9159a3c1a2de7c",

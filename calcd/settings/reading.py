@@ -155,6 +155,18 @@ class _Loader:
         self.values[attribute] = value
 
 
+def read_texts(texts: Mapping[str, Sequence[str]]) -> Settings:
+    """Returns the settings of calcd.settings.writing.texts(), perhaps of another version: names that this one
+    does not know are left out. Raises ConfigError."""
+    loader = _Loader(is_for_service=False)
+    for name in texts.keys() & _ATTRIBUTES.keys():
+        for text in texts[name]:
+            loader.assign(_Assignment("the other calcd", None, name, text))
+    if loader.problems:
+        raise ConfigError(loader.problems)
+    return Settings(**loader.values)
+
+
 def load(
     config_file: Path | None = None,
     options: Mapping[str, Sequence[str]] | None = None,

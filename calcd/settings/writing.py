@@ -8,12 +8,19 @@ from calcd.settings.table import ROWS, Settings
 
 def dump(settings: Settings) -> str:
     """Returns the text of a file from which calcd.settings.reading makes the same settings."""
-    lines = [SECTION]
+    lines = [f"{name}={text}" for name, values in texts(settings).items() for text in values]
+    return "\n".join((SECTION, *lines)) + "\n"
+
+
+def texts(settings: Settings) -> dict[str, list[str]]:
+    """Returns the values of each setting by its name, of which calcd.settings.reading makes the same
+    settings."""
+    result = {}
     for attribute, setting in ROWS.items():
         value = getattr(settings, attribute)
         values = [(element,) for element in value] if setting.repeatable and value else [value]
-        lines += [f"{setting.name}={setting.format(value)}" for value in values]
-    return "\n".join(lines) + "\n"
+        result[setting.name] = [setting.format(each) for each in values]
+    return result
 
 
 def sample() -> str:

@@ -7,11 +7,11 @@ would pay for.
 from typing import Any, NamedTuple
 
 from calcd.handler import report
-from calcd.listener import packets
+from calcd.listener import admission, packets
 
 
 class Ready(NamedTuple):
-    pass
+    version: int  # of calcd.listener.packets
 
 
 class Alive(NamedTuple):
@@ -105,49 +105,74 @@ class Unconfined(NamedTuple):
     call: str  # a system call's name, or empty
 
 
-Event = Ready | Alive | Accepted | Ended | Progress | Served | Died | Lost | Trouble | Limit | Unconfined
+class NotKnown(NamedTuple):
+    """What a listener of a newer calcd tells."""
+
+    kind: int
 
 
-def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
+Event = (
+    Ready
+    | Alive
+    | Accepted
+    | Ended
+    | Progress
+    | Served
+    | Died
+    | Lost
+    | Trouble
+    | Limit
+    | Unconfined
+    | NotKnown
+)
+
+
+def decode(event: bytes) -> Event | None:  # noqa: PLR0911, PLR0912 - one for each kind
     """Decodes an event. Returns None for a report that makes no sense or is only for the listener.
 
-    Raises ValueError or struct.error for an event that calcd.listener.packets does not make.
+    A listener of a newer calcd may put more behind what is known here, which is left out.
+
+    Raises struct.error for an event that no version of calcd.listener.packets makes.
     """
     (kind,) = event[:1]
     if kind in (packets.ACCEPTED, packets.ENDED, packets.PROGRESS, report.FAILED):
-        return decode_report(report.decode(event))
+        return decode_report(report.decode_any(event))
     if kind == packets.SERVED and len(event) == packets.OLD_SERVED_EVENT.size:
         _, connections, *sums = packets.OLD_SERVED_EVENT.unpack(event)
         return Served(report.CLASSIC, report.CLIENT_CLOSED, connections, Sums(*sums))
     if kind == packets.SERVED:
-        _, protocol, ending, connections, *sums = packets.SERVED_EVENT.unpack(event)
+        _, protocol, ending, connections, *sums = packets.SERVED_EVENT.unpack_from(event)
         return Served(protocol, ending, connections, Sums(*sums))
     if kind == packets.DIED:
-        return Died(*packets.DIED_EVENT.unpack(event)[1:])
+        return Died(*packets.DIED_EVENT.unpack_from(event)[1:])
     if kind == packets.LOST:
-        _, handler, wait_status = packets.LOST_EVENT.unpack(event)
+        _, handler, wait_status = packets.LOST_EVENT.unpack_from(event)
         return Lost(handler, wait_status)
     if kind == packets.TROUBLE:
         _, error, times = packets.TROUBLE_HEAD.unpack_from(event)
         return Trouble(error, times, event[packets.TROUBLE_HEAD.size :].decode())
     if kind == packets.LIMIT:
         _, which, is_over, affected = packets.LIMIT_HEAD.unpack_from(event)
+        if which not in (admission.FULL, admission.TOO_MANY, admission.TOO_FAST):
+            return NotKnown(kind)
         return Limit(which, is_over, affected, event[packets.LIMIT_HEAD.size :].decode())
     if kind == packets.UNCONFINED:
         _, missing, *name = event
+        if not packets.NO_LIBRARY <= missing <= packets.BREAKS_BOTH:
+            return NotKnown(kind)
         return Unconfined(missing, bytes(name).decode())
     if kind == packets.READY:
-        return Ready()
+        return Ready(event[1] if len(event) > 1 else 0)
     if kind == packets.ALIVE:
         if len(event) < packets.ALIVE_EVENT.size:  # from a listener from before an upgrade
             return Alive(0, 0)
-        _, waiting, serving = packets.ALIVE_EVENT.unpack(event)
+        _, waiting, serving = packets.ALIVE_EVENT.unpack_from(event)
         return Alive(waiting, serving)
-    raise ValueError(f"unknown kind of event: {kind}")
+    return NotKnown(kind)
 
 
 def decode_report(fields: tuple[Any, ...] | None) -> Accepted | Ended | Progress | None:
-    """Returns the event for the fields that calcd.handler.report.decode() has returned, or None."""
+    """Returns the event for the fields that calcd.handler.report.decode_any() has returned, or None."""
     if fields is None or fields[0] == report.FAILED:
         return None
     if fields[0] == report.ACCEPTED:

@@ -6,6 +6,7 @@ It handles signals, requests at the control socket, events of listeners, and the
 - counts/      counts connections, and limits that are reached
 - health/      checks that listeners answer, that files are in place, that the system allows enough processes
 - published/   tells others of all this: INFO, metrics
+- upgrade/     lets this process go on as the installed code
 - reload.py, stopping.py, status.py
 """
 
@@ -16,9 +17,11 @@ from collections.abc import Callable
 import calcd
 from calcd.linux import immortal_objects
 from calcd.linux.event_loop import EPOLLOUT, EventLoop
+from calcd.linux.shared_page import Writer
 from calcd.linux.signals import SignalPipe
 from calcd.log import messages
 from calcd.log.log import Log
+from calcd.settings import writing
 from calcd.settings.table import Settings
 from calcd.supervisor.counts.connections import Connections
 from calcd.supervisor.counts.reached_limits import ReachedLimits
@@ -26,11 +29,14 @@ from calcd.supervisor.failure import ExitStatus, Failure
 from calcd.supervisor.health import process_limits
 from calcd.supervisor.health.files_in_place import FilesInPlace
 from calcd.supervisor.health.pings import Pings
+from calcd.supervisor.held import control as control_socket
 from calcd.supervisor.held.control import Control
 from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.held.pidfile import Pidfile
 from calcd.supervisor.held.sockets import Sockets
+from calcd.supervisor.memory import Memory
 from calcd.supervisor.published.publication import Publication
+from calcd.supervisor.records import Fd
 from calcd.supervisor.reload import Reload
 from calcd.supervisor.status import Status
 from calcd.supervisor.stopping import Stopping
@@ -39,6 +45,9 @@ from calcd.supervisor.succession.reaping import Reaping
 from calcd.supervisor.succession.roster import Roster
 from calcd.supervisor.succession.shared_counts import SharedCounts
 from calcd.supervisor.succession.succession import Succession
+from calcd.supervisor.upgrade import handover
+from calcd.supervisor.upgrade.proof import Proof
+from calcd.supervisor.upgrade.state import Page, State
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 
@@ -50,39 +59,47 @@ class Supervisor:
     def __init__(
         self,
         *,
+        command_line: list[str],
         settings: Settings,
         load_settings: Callable[[], Settings],
         sockets: Sockets,
         signals: SignalPipe,
         pidfile: Pidfile | None,
         control: Control | None,
+        page: Writer,
+        roster: Roster,
+        memory: Memory,
         log: Log,
         watchdog_interval: float | None,
-        started: Callable[[str], None],
     ) -> None:
-        """load_settings reads the configuration again, for a reload. started is called with the STATUS line
-        once calcd serves. It raises BrokenPipeError if the launcher was interrupted."""
+        """load_settings reads the configuration again, for a reload; the options of command_line are what it
+        reads it by, for the next supervisor."""
+        self._command_line = command_line
         self._signals = signals
+        self._pidfile = pidfile
         self._control = control
+        self._page = page
+        self._memory = memory
         self._log = log
-        self._started: Callable[[str], None] | None = started
+        self._watchdog_interval = watchdog_interval
+        self._started: Callable[[str], None] | None = None
         self._is_log_watched = False
         self._loop = EventLoop()
         timers = self._loop.timers
-        self._roster = Roster()
-        self._connections = Connections(log, settings.log_connections)
-        self._counters = self._connections.counters
-        reached = ReachedLimits(log, self._counters)
-        self._publication = Publication(counters=self._counters, log=log, roster=self._roster, timers=timers)
+        self._roster = roster
+        self._counters = memory.counters
+        self._connections = Connections(memory.counters, memory.counted, log, settings.log_connections)
+        reached = ReachedLimits(log, memory.counters, memory.reached)
+        self._publication = Publication(page=page, memory=memory, log=log, roster=roster, timers=timers)
         self._status = Status(self._counters, reached, timers, changed=self._publication.publish_soon)
         shared = SharedCounts(self._roster, timers)
         self._succession = Succession(
             settings=settings,
             sockets=sockets,
-            page=self._publication.page,
+            page=page.for_reading,
             roster=self._roster,
             timers=timers,
-            counters=self._counters,
+            memory=memory,
             log=log,
             introduce=self._introduce,
             settled=self._settled,
@@ -95,12 +112,14 @@ class Supervisor:
             reached=reached,
             shared=shared,
             status=self._status,
+            memory=memory,
             log=log,
             ready=self._succession.ready,
         )
         self._reaping = Reaping(
             roster=self._roster, events=self._events, succession=self._succession, reached=reached
         )
+        self._proof = Proof(self._loop)
         self._reload = Reload(
             load_settings=load_settings,
             roster=self._roster,
@@ -110,33 +129,62 @@ class Supervisor:
             status=self._status,
             publish=self._publication.publish,
             log=log,
+            try_upgrade=self._try_upgrade,
+            hand_over=self._hand_over,
         )
         self._stopping = Stopping(
             roster=self._roster, succession=self._succession, counters=self._counters, timers=timers, log=log
         )
         self._pings = Pings(
             roster=self._roster,
-            files=FilesInPlace([file for file in (pidfile, control) if file], log),
+            files=FilesInPlace([file for file in (pidfile, control) if file], memory.files_gone, log),
             timers=timers,
             watchdog_interval=watchdog_interval,
             publish=self._publication.publish,
             hangs=self._succession.kill_hung,
         )
 
-    def run(self) -> None:
-        """Serves until it is told to stop. Raises Failure when the first listener does not start."""
-        self._loop.watch(self._signals.reading_end, self._take_signals)
-        if self._control:
-            self._loop.watch(self._control.fileno(), self._take_request)
+    def start(self, started: Callable[[str], None]) -> None:
+        """Starts the first listener, and serves until it is told to stop.
+
+        started is called with the STATUS line once calcd serves. It raises BrokenPipeError if the launcher
+        was interrupted.
+
+        Raises Failure when the listener does not start.
+        """
+        self._started = started
         settings, sockets = self._succession.settings, self._succession.sockets
         self._publication.put_in_force(settings.max_connections, sockets)
         self._publication.publish()  # no handler is without
         if not immortal_objects.are_offered():  # listeners run the same Python
             self._log.write(messages.NO_IMMORTAL_OBJECTS, version=platform.python_version())
         self._succession.start(settings, sockets)
+        self._serve()
+
+    def go_on(self, version: str) -> None:
+        """Takes over from the supervisor of this version, which was this process, and serves until it is told
+        to stop."""
+        settings, sockets = self._succession.settings, self._succession.sockets
+        self._publication.put_in_force(settings.max_connections, sockets)
+        for listener in self._roster.alive.values():
+            self._events.watch(listener)
+        for listener in self._roster.orphaned:
+            self._events.watch_reports(listener)
+        self._pings.ping_later()
+        if not self._roster.current:
+            self._succession.start_later()
+        self._take_signals()  # and looks at all children: one may have ended meanwhile
+        self._reload.finish_upgrade(version)
+        self._serve()
+
+    def _serve(self) -> None:
+        self._loop.watch(self._signals.reading_end, self._take_signals)
+        if self._control:
+            self._loop.watch(self._control.fileno(), self._take_request)
         while not self._stopping.is_over():
             self._loop.turn()
             self._watch_log()
+        self._proof.abandon()
         if self._started:
             raise Failure(ExitStatus.UNAVAILABLE, "calcd was told to stop while it started")
         counters = self._counters
@@ -157,8 +205,44 @@ class Supervisor:
         self._reaping.reap()
 
     def _take_request(self) -> None:
-        if self._control and self._control.accept(self._publication.texts):
-            self._reload.ask()
+        if self._control and (request := self._control.accept(self._publication.texts)):
+            self._reload.ask(upgrades=request == control_socket.UPGRADE)
+
+    def _try_upgrade(self, done: Callable[[Failure | None], None]) -> None:
+        self._proof.begin(self._state(), done)
+
+    def _hand_over(self) -> Failure | None:
+        """Goes on as the installed code. Returns only if that fails, the reason; or None if calcd has been
+        told to stop.
+
+        Signals are blocked first. Those that have come by then are taken here, those that come later by the
+        next supervisor.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self._take_signals()
+            return None if self._succession.is_closed else handover.execute(self._state())
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def _state(self) -> State:
+        roster = self._roster
+        return State(
+            command_line=self._command_line,
+            settings=writing.texts(self._succession.settings),
+            watchdog_interval=self._watchdog_interval,
+            pidfile=self._pidfile.handed_over() if self._pidfile else None,
+            control=self._control.handed_over() if self._control else None,
+            sockets=self._succession.sockets.handed_over(),
+            page=Page(
+                file=Fd(self._page.file), for_reading=Fd(self._page.for_reading), number=self._page.number
+            ),
+            log=self._log.kept(),
+            alive=[listener.handed_over() for listener in roster.alive.values()],
+            orphaned=[listener.handed_over() for listener in roster.orphaned],
+            current=roster.current.pid if roster.current else None,
+            memory=self._memory,
+        )
 
     def _introduce(self, candidate: ListenerProcess) -> None:
         self._shared.introduce(candidate)

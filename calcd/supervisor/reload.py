@@ -1,10 +1,16 @@
-"""Reloads: reads the configuration again, and starts a listener with the new settings.
+"""Reloads: reads the configuration again, and starts a listener with the new settings. Upgrades: the same, by
+a supervisor that is the installed code.
 
-It tells the result to systemd, and to calcd --reload by the control socket.
+It tells the result to systemd, and to calcd --reload or calcd --upgrade by the control socket.
+
+An upgrade has three steps. The installed code shows in a child that it could take over. Once no listener is
+starting, it takes over (calcd.supervisor.upgrade). The new supervisor then reloads, in finish_upgrade().
+Whoever waits for the result waits at the same socket for the new supervisor.
 """
 
 from collections.abc import Callable
 
+import calcd
 from calcd.log import messages
 from calcd.log.log import Log
 from calcd.settings.table import ROWS, Settings
@@ -29,9 +35,16 @@ class Reload:
         status: Status,
         publish: Callable[[], None],
         log: Log,
+        try_upgrade: Callable[[Callable[[Failure | None], None]], None],
+        hand_over: Callable[[], Failure | None],
     ) -> None:
         """load_settings reads the configuration again, and raises Failure if it is wrong. publish is called
-        before those who wait for a reload hear that it is over."""
+        before those who wait for a reload hear that it is over.
+
+        try_upgrade calls its argument with None once the installed code has shown that it can take over, else
+        with the reason; it raises OSError. hand_over lets it take over, and returns only if that fails, the
+        reason; or None if calcd stops.
+        """
         self._load_settings = load_settings
         self._roster = roster
         self._succession = succession
@@ -40,18 +53,61 @@ class Reload:
         self._status = status
         self._publish = publish
         self._log = log
+        self._try_upgrade = try_upgrade
+        self._hand_over = hand_over
         self._is_under_way = False
+        self._is_upgrade = False  # what is under way
+        self._is_tried = False  # no listener is started for it yet
+        self._is_proved = False  # it waits for a listener that starts for another reason
+        self._upgraded_from: str | None = None  # the version
         self._is_asked_again = False
+        self._is_upgrade_asked = False
 
-    def ask(self) -> None:
-        """Reloads, or reloads again after the reload that is under way."""
+    def ask(self, *, upgrades: bool = False) -> None:
+        """Reloads or upgrades, or does it again after what is under way."""
         if self._succession.is_closed:
             return
         if self._roster.candidate or self._is_under_way:  # all requests during a reload make one more
             self._is_asked_again = True
+            self._is_upgrade_asked |= upgrades
             return
         self._is_under_way = True
         sd_notify.reloading()
+        if upgrades:
+            self._begin_upgrade()
+        else:
+            self._start_listener()
+
+    def finish_upgrade(self, version: str) -> None:
+        """Reloads, for an upgrade from this version that the supervisor before has begun."""
+        self._is_under_way = self._is_upgrade = True
+        self._upgraded_from = version
+        if not self._succession.is_closed:
+            self._start_listener()
+
+    def _begin_upgrade(self) -> None:
+        self._is_upgrade = self._is_tried = True
+        try:
+            self._try_upgrade(self._proved)
+        except OSError as error:
+            self._proved(system_failure(error))
+
+    def _proved(self, failure: Failure | None) -> None:
+        """The installed code has shown that it can take over, or has failed to."""
+        if self._succession.is_closed:
+            return  # those who wait are told when the control socket is closed
+        self._is_proved = failure is None
+        if not self._is_proved or not self._roster.candidate:
+            self._take_over(failure)
+
+    def _take_over(self, failure: Failure | None) -> None:
+        failure = failure or self._hand_over()
+        self._is_tried = self._is_proved = False
+        if failure:
+            reason = f"the installed code does not take over, calcd {calcd.__version__} serves on: {failure}"
+            self.settled(Failure(failure.status, reason))
+
+    def _start_listener(self) -> None:
         try:
             settings = self._load_settings()
             sockets = self._succession.sockets.for_settings(settings)
@@ -64,23 +120,60 @@ class Reload:
 
     def settled(self, failure: Failure | None) -> None:
         """A candidate serves, or has failed. If a reload started it, this is the result of the reload."""
+        if self._is_tried:  # another listener took the place of one that had died
+            if self._is_proved:
+                self._take_over(None)
+            return
         if self._is_under_way:
             self._is_under_way = False
-            self._counters.last_reload_successful = failure is None
-            if failure:
-                self._counters.reloads_failed += 1
-                self._log.write(messages.RELOAD_FAILED, reason=str(failure).replace("\n", "; "))
+            if self._is_upgrade:
+                failure = self._upgrade_settled(failure)
             else:
-                self._counters.reloads += 1
-                self._log.write(messages.RELOADED, listen=self._succession.sockets)
+                self._reload_settled(failure)
             self._publish()
             sd_notify.tell("READY=1")
             self._status.tell()
         if self._is_asked_again:
-            self._is_asked_again = False
-            self.ask()
+            upgrades, self._is_asked_again, self._is_upgrade_asked = self._is_upgrade_asked, False, False
+            self.ask(upgrades=upgrades)
         elif self._control:
             self._control.answer(failure)
+
+    def _reload_settled(self, failure: Failure | None) -> None:
+        self._counters.last_reload_successful = failure is None
+        if failure:
+            self._counters.reloads_failed += 1
+            self._log.write(messages.RELOAD_FAILED, reason=_in_a_line(failure))
+        else:
+            self._counters.reloads += 1
+            self._log.write(messages.RELOADED, listen=self._succession.sockets)
+
+    def _upgrade_settled(self, failure: Failure | None) -> Failure | None:
+        self._is_upgrade = False
+        self._counters.last_reload_successful = failure is None
+        before, self._upgraded_from = self._upgraded_from, None
+        if failure and before:
+            reason = (
+                f"calcd {calcd.__version__} has taken over, but the settings and the listener of before stay"
+            )
+            failure = Failure(failure.status, f"{reason}: {failure}; put it right, and reload")
+        if failure:
+            self._counters.upgrades_failed += 1
+            self._log.write(messages.UPGRADE_FAILED, reason=_in_a_line(failure))
+        else:
+            self._counters.upgrades += 1
+            self._log.write(
+                messages.UPGRADED,
+                before=before,
+                version=calcd.__version__,
+                listen=self._succession.sockets,
+                connections=self._counters.connections,
+            )
+        return failure
+
+
+def _in_a_line(failure: Failure) -> str:
+    return str(failure).replace("\n", "; ")
 
 
 def needing_restart(old: Settings, new: Settings) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from calcd.settings.limits import Limits
 from calcd.settings.values import LogConnections, LogLevel, LogTarget
 from calcd.supervisor import events
 from calcd.supervisor.counts.connections import Connections
+from calcd.supervisor.counts.counters import Counters
 
 Target = Callable[[bytes], None]
 
@@ -268,7 +269,7 @@ def _take_report(data: bytes) -> None:
     os.close(reading_end)
     os.close(writing_end)
     log = _Lines()
-    connections = Connections(log, LogConnections.ALL)
+    connections = Connections(Counters(), {}, log, LogConnections.ALL)
     for record, _ in before:
         match events.decode(record):
             case events.Accepted(handler, peer):

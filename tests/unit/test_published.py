@@ -11,6 +11,7 @@ from calcd.linux.shared_page import ROOM
 from calcd.log.log import Log
 from calcd.settings.values import LogConnections, LogLevel, LogTarget
 from calcd.supervisor.counts.connections import Connections
+from calcd.supervisor.counts.counters import Counters
 from calcd.supervisor.counts.reached_limits import ReachedLimits
 from calcd.supervisor.published import rendering
 from calcd.supervisor.published.facts import Facts
@@ -32,8 +33,9 @@ STAT = {
 @pytest.fixture
 def facts() -> Facts:
     log = Log(LogTarget.STDERR, LogLevel.WARNING)
-    counters = Connections(log, LogConnections.ALL).counters
-    ReachedLimits(log, counters)
+    counters = Counters()
+    Connections(counters, {}, log, LogConnections.ALL)
+    ReachedLimits(log, counters, [])
     counters.connections, counters.requests = 3, 5
     return Facts(
         counters=counters,

@@ -8,12 +8,12 @@ import pytest
 
 from calcd.handler.published import MINIMUM, Published
 from calcd.linux import shared_page
-from calcd.linux.shared_page import ROOM, Reader, Writer
+from calcd.linux.shared_page import ROOM, Reader, Writer, make
 
 
 @pytest.fixture
 def writer() -> Writer:
-    return Writer()
+    return make()
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_writer_that_died_in_the_middle_leaves_the_texts_from_before(
 ) -> None:
     writer.write((b"one", b"two"))
     writer.write((b"three", b"four"))
-    os.pwrite(writer._file, b"x", 22)  # in a text of the second, which is in the first copy
+    os.pwrite(writer.file, b"x", 22)  # in a text of the second, which is in the first copy
     assert reader.read() == (b"one", b"two")
     writer.write((b"five", b"six"))
     assert reader.read() == (b"five", b"six")
@@ -49,9 +49,9 @@ def test_a_writer_that_died_in_the_middle_leaves_the_texts_from_before(
 def test_nonsense_is_not_read(writer: Writer, reader: Reader) -> None:
     noise = random.Random(1)
     for _ in range(100):
-        os.pwrite(writer._file, noise.randbytes(2 * shared_page._COPY_SIZE), 0)
+        os.pwrite(writer.file, noise.randbytes(2 * shared_page._COPY_SIZE), 0)
         assert reader.read() is None
-    os.pwrite(writer._file, b"\xff" * 2 * shared_page._COPY_SIZE, 0)
+    os.pwrite(writer.file, b"\xff" * 2 * shared_page._COPY_SIZE, 0)
     assert reader.read() is None
 
 

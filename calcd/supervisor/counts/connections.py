@@ -26,6 +26,7 @@ ENDINGS = {
     report.DRAINED: "closed by calcd, which stops",
     report.PROTOCOL_ERROR: "protocol error",
     report.STRANGER: "foreign protocol",
+    report.NOT_KNOWN: "not known",
 }
 PROTOCOLS = {report.NOTHING: "none", report.CLASSIC: "classic", report.RESP: "resp"}
 # The endings by which calcd cuts off a connection, at a limit or a deadline.
@@ -64,12 +65,16 @@ class Connection(NamedTuple):
 
 
 class Connections:
-    def __init__(self, log: Log, wanted: LogConnections) -> None:
-        self.counters = Counters(endings=dict.fromkeys((*_KINDS.values(), _HANDLER_DIED, _REPORT_LOST), 0))
+    def __init__(
+        self, counters: Counters, counted: dict[int, Sums], log: Log, wanted: LogConnections
+    ) -> None:
+        """counted is what the counters have already of connections that go on, by number."""
+        kinds = (*_KINDS.values(), _HANDLER_DIED, _REPORT_LOST)
+        counters.endings = dict.fromkeys(kinds, 0) | counters.endings
+        self.counters = counters
         self.wanted = wanted
         self._log = log
-        # What is counted already of connections that go on, by number.
-        self._counted: dict[int, Sums] = {}
+        self._counted = counted
 
     def opened(self, peer: str, handler: int) -> Connection:
         self.counters.connections += 1
@@ -101,8 +106,8 @@ class Connections:
     def served(self, event: Served) -> None:
         """Counts connections that the log does not show."""
         self.counters.served += event.connections
-        self.counters.endings[_KINDS[event.ending]] += event.connections
-        self.counters.protocols[PROTOCOLS[event.protocol]] += event.connections
+        self.counters.endings[_KINDS.get(event.ending, _KINDS[report.NOT_KNOWN])] += event.connections
+        self.counters.protocols[PROTOCOLS.get(event.protocol, "none")] += event.connections
         self.counters.add(event.sums)
 
     def died(self, connection: Connection, wait_status: int | None, seconds: float) -> None:

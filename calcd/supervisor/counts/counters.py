@@ -31,6 +31,8 @@ class Counters:
     reloads: int = 0
     reloads_failed: int = 0
     last_reload_successful: bool = True
+    upgrades: int = 0
+    upgrades_failed: int = 0
     listeners_lost: int = 0
     handlers_killed: int = 0  # or ended by a defect
     # Connections that have ended, by how they did, in the words of the log.

@@ -1,5 +1,6 @@
 """Logs and counts when limits are reached and when they are over, and shows them in the status line."""
 
+import dataclasses
 import time
 from typing import NamedTuple
 
@@ -28,28 +29,44 @@ class _Key(NamedTuple):
     source: str
 
 
-class _Reached:
-    def __init__(self, settings: Settings, which: int) -> None:
-        setting = ROWS[_ATTRIBUTES[which]]
-        self.setting = f"{setting.name}={setting.format(getattr(settings, _ATTRIBUTES[which]))}"
-        self.began = time.monotonic()
-        self.affected = 0  # connections
+@dataclasses.dataclass
+class Reached:
+    """A limit that is reached at present."""
+
+    listener: int  # its PID
+    which: int  # calcd.listener.admission
+    source: str
+    setting: str  # with its value
+    began: float  # time.monotonic()
+    affected: int = 0  # connections
+
+    @property
+    def key(self) -> _Key:
+        return _Key(self.listener, self.which, self.source)
+
+
+def _with_value(settings: Settings, which: int) -> str:
+    setting = ROWS[_ATTRIBUTES[which]]
+    return f"{setting.name}={setting.format(getattr(settings, _ATTRIBUTES[which]))}"
 
 
 class ReachedLimits:
-    def __init__(self, log: Log, counters: Counters) -> None:
+    def __init__(self, log: Log, counters: Counters, present: list[Reached]) -> None:
+        """present is kept up to date."""
         self._log = log
         self._counters = counters
-        counters.reached_by_limit = dict.fromkeys(map(_name, _ATTRIBUTES), 0)
-        counters.refused_by_limit = dict.fromkeys(map(_name, (admission.TOO_MANY, admission.TOO_FAST)), 0)
-        self._present: dict[_Key, _Reached] = {}
+        refusing = (admission.TOO_MANY, admission.TOO_FAST)
+        counters.reached_by_limit = dict.fromkeys(map(_name, _ATTRIBUTES), 0) | counters.reached_by_limit
+        counters.refused_by_limit = dict.fromkeys(map(_name, refusing), 0) | counters.refused_by_limit
+        self._present = present
 
     def take(self, listener: int, settings: Settings, event: Limit) -> None:
         """Takes an event of the listener that has this PID and these settings."""
         key = _Key(listener, event.which, event.source)
-        reached = self._present.get(key)
+        reached = next((reached for reached in self._present if reached.key == key), None)
         if reached is None:
-            reached = self._present[key] = _Reached(settings, event.which)
+            reached = Reached(*key, _with_value(settings, event.which), time.monotonic())
+            self._present.append(reached)
             is_full = event.which == admission.FULL
             message = messages.FULL if is_full else messages.SOURCE_REFUSED
             self._log.write(message, setting=reached.setting, source=event.source)
@@ -58,27 +75,27 @@ class ReachedLimits:
         if event.which != admission.FULL:
             self._counters.refused_by_limit[_name(event.which)] += event.affected
         if event.is_over:
-            self._over(key)
+            self._over(reached)
 
     def listener_ended(self, listener: int) -> None:
-        for key in [key for key in self._present if key.listener == listener]:
-            self._over(key)
+        for reached in [reached for reached in self._present if reached.listener == listener]:
+            self._over(reached)
 
-    def _over(self, key: _Key) -> None:
-        reached = self._present.pop(key)
-        message = messages.NO_LONGER_FULL if key.which == admission.FULL else messages.SOURCE_ADMITTED
+    def _over(self, reached: Reached) -> None:
+        self._present.remove(reached)
+        message = messages.NO_LONGER_FULL if reached.which == admission.FULL else messages.SOURCE_ADMITTED
         self._log.write(
             message,
             setting=reached.setting,
-            source=key.source,
+            source=reached.source,
             duration=f"{time.monotonic() - reached.began:.0f}",
             affected=reached.affected,
         )
 
     def status(self) -> str:
         """Returns the end of the STATUS line of systemctl status."""
-        full = {reached.setting for key, reached in self._present.items() if key.which == admission.FULL}
-        refused = {key.source for key in self._present if key.which != admission.FULL}
+        full = {reached.setting for reached in self._present if reached.which == admission.FULL}
+        refused = {reached.source for reached in self._present if reached.which != admission.FULL}
         parts = [f"{setting} reached, new connections wait" for setting in sorted(full)]
         if refused:
             parts.append(f"refusing connections of {len(refused)} source{'' if len(refused) == 1 else 's'}")

@@ -11,8 +11,10 @@ from calcd.supervisor.held.pidfile import Pidfile
 
 
 class FilesInPlace:
-    def __init__(self, files: Iterable[Pidfile | Control], log: Log) -> None:
-        self._files = list(files)
+    def __init__(self, files: Iterable[Pidfile | Control], gone: list[str], log: Log) -> None:
+        """gone has the paths of which the log tells already."""
+        self._files = [file for file in files if str(file.path) not in gone]
+        self._gone = gone
         self._log = log
 
     def look(self) -> None:
@@ -22,4 +24,5 @@ class FilesInPlace:
             with contextlib.suppress(PermissionError):  # calcd's user may not look into the folder
                 if not file.is_in_place():
                     self._files.remove(file)
+                    self._gone.append(str(file.path))
                     self._log.write(messages.FILE_GONE, path=file.path, pid=os.getpid())

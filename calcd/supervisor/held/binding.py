@@ -10,7 +10,7 @@ from pathlib import Path
 from calcd.settings.addresses import Address
 from calcd.settings.table import Settings
 from calcd.supervisor.failure import ExitStatus, Failure
-from calcd.supervisor.held import port_holder
+from calcd.supervisor.held import file_id, port_holder
 from calcd.supervisor.held.listening import Listening
 from calcd.supervisor.held.ownership import is_id
 
@@ -67,9 +67,9 @@ def admit(listening: Listening, settings: Settings) -> None:
     except OSError:  # it has been removed, or calcd has no right any more to look at it
         return
     try:
-        status = os.fstat(file)
-        if not os.path.samestat(status, listening.file):
+        if file_id.of(file) != listening.file:
             return
+        status = os.fstat(file)
         named = f"/proc/self/fd/{file}"  # chmod(2) and chown(2) of what is open: open(2), O_PATH
         group = group_id(settings)
         if group is not None and status.st_gid != group:
@@ -105,7 +105,7 @@ def _bind_file(listening: socket.socket, address: Address, settings: Settings) -
     path = Path(address.path)
     _remove_stale(path)
     listening.bind(address.sockaddr())
-    bound = Listening(listening, is_own=True, file=path.lstat())
+    bound = Listening(listening, is_own=True, file=file_id.of(path))
     try:
         admit(bound, settings)
         # Last: before, nobody can connect, whatever the mode is that the umask has left.

@@ -3,19 +3,29 @@
 kill -HUP gives no result: it returns before anything has happened. The socket is beside the pidfile, and only
 its owner and root can connect to it. A request is a packet, and the answer is a packet: one byte, the exit
 status for the command that asks, then a text: of the problem, or what was asked for.
+
+A request to reload has the version of the calcd that asks, which is the installed one. A running calcd of
+another version takes it for a request to upgrade.
 """
 
 import contextlib
-import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+import calcd
 from calcd.supervisor.failure import ExitStatus, Failure
-from calcd.supervisor.held import ownership
+from calcd.supervisor.held import file_id, ownership
+from calcd.supervisor.held.file_id import FileId
 from calcd.supervisor.held.ownership import Identity
+from calcd.supervisor.records import Fd
 
-RELOAD, STATUS, STATUS_IN_JSON, METRICS = _REQUESTS = (b"reload", b"status", b"json", b"metrics")
+RELOAD, UPGRADE = b"reload", b"upgrade"
+STATUS, STATUS_IN_JSON, METRICS = b"status", b"json", b"metrics"
+_OWN_VERSION = calcd.__version__.encode()
+# Bytes of a request: a word, and a version.
+_REQUEST_SIZE = 256
 # Bytes of an answer: more than the texts have (calcd.linux.shared_page), and less than a socket takes.
 _ANSWER_SIZE = 65536
 
@@ -27,15 +37,30 @@ def path_beside(pidfile: Path) -> Path:
 def reload(pidfile: Path | None) -> None:
     """Asks the running calcd to reload, and waits for the result. Raises Failure."""
     try:
-        ask(RELOAD, pidfile)
+        try:
+            ask(b"%b %b" % (RELOAD, _OWN_VERSION), pidfile)
+        except NotAnswered:  # from before this version told its own
+            ask(RELOAD, pidfile)
     except Refused as refused:
         raise Failure(
             refused.status, f"reload failed, the old settings stay in force: {refused}"
         ) from refused
 
 
+def upgrade(pidfile: Path | None) -> None:
+    """Asks the running calcd to upgrade in place, and waits for the result. Raises Failure."""
+    try:
+        ask(UPGRADE, pidfile)
+    except Refused as refused:
+        raise Failure(refused.status, f"upgrade failed: {refused}") from refused
+
+
 class Refused(Failure):
     """The running calcd has answered that it cannot."""
+
+
+class NotAnswered(Failure):
+    """The running calcd has not answered."""
 
 
 def ask(request: bytes, pidfile: Path | None) -> str:
@@ -67,7 +92,7 @@ def ask(request: bytes, pidfile: Path | None) -> str:
                 f"{path}: {error.strerror or error}: name the running calcd's pidfile with --pidfile",
             ) from error
     if not answer:
-        raise Failure(
+        raise NotAnswered(
             ExitStatus.TRY_AGAIN,
             f"calcd did not answer on {path}: either it has ended, and its log says why, or it was started "
             "before an upgrade and does not know the question: restart it",
@@ -78,54 +103,54 @@ def ask(request: bytes, pidfile: Path | None) -> str:
     return text
 
 
+class OpenControl(NamedTuple):
+    """A control socket, as one supervisor hands it to the next."""
+
+    path: Path
+    socket: Fd
+    file: FileId
+    waiting: list[Fd]  # connections of those who wait for an answer
+
+
 class Control:
     """The daemon's end of the control socket."""
 
-    def __init__(self, pidfile: Path, owner: Identity) -> None:
-        """Listens. The caller must hold the pidfile's lock, because a socket that is there is replaced. owner
-        becomes the owner, so that it can connect.
+    def __init__(self, given: OpenControl) -> None:
+        self.path = given.path
+        self.socket = socket.socket(fileno=given.socket)
+        self._file = given.file
+        self._waiting = [socket.socket(fileno=fd) for fd in given.waiting]
 
-        Raises Failure.
-        """
-        self.path = path_beside(pidfile)
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
-        self._waiting: list[socket.socket] = []
-        try:
-            self.path.unlink(missing_ok=True)
-            self.socket.bind(str(self.path))
-            self.path.chmod(0o600)
-            ownership.give(self.path, owner)
-            self._file = self.path.lstat()
-            self.socket.listen()
-        except OSError as error:
-            self.socket.close()
-            raise Failure(
-                ExitStatus.NO_PERMISSION if isinstance(error, PermissionError) else ExitStatus.CANNOT_CREATE,
-                f"control socket {self.path}: {error.strerror or error}: give another path with --pidfile",
-            ) from error
+    def handed_over(self) -> OpenControl:
+        return OpenControl(
+            self.path,
+            Fd(self.socket.fileno()),
+            self._file,
+            [Fd(connection.fileno()) for connection in self._waiting],
+        )
 
     def fileno(self) -> int:
         return self.socket.fileno()
 
-    def accept(self, texts: Mapping[bytes, Callable[[], bytes]]) -> bool:
+    def accept(self, texts: Mapping[bytes, Callable[[], bytes]]) -> bytes | None:
         """Takes a request. A request for one of the texts, which have at most 65,535 bytes, is answered.
-        Returns True for a reload, which then waits for answer()."""
+        Returns RELOAD or UPGRADE if it is for that: it then waits for answer()."""
         try:
             connection, _ = self.socket.accept()
         except OSError:  # the peer has left already
-            return False
+            return None
         # Whoever asks has sent the request by now, or sends it at once. On a busy machine, "at once" was
         # more than a tenth of a second. Other peers must not delay the supervisor for long.
         connection.settimeout(1.0)
         with contextlib.suppress(OSError):
-            request = connection.recv(max(map(len, _REQUESTS)))
-            if request == RELOAD:
+            request, _, version = connection.recv(_REQUEST_SIZE).partition(b" ")
+            if request in (RELOAD, UPGRADE):
                 self._waiting.append(connection)
-                return True
+                return RELOAD if request == RELOAD and version in (b"", _OWN_VERSION) else UPGRADE
             if request in texts:
                 connection.send(bytes([ExitStatus.OK]) + texts[request]())
         connection.close()
-        return False
+        return None
 
     def answer(self, failure: Failure | None) -> None:
         """Answers all reloads that wait. failure is None for success."""
@@ -149,6 +174,30 @@ class Control:
     def is_in_place(self) -> bool:
         """Returns False if the file has been removed, or another one has its name."""
         try:
-            return os.path.samestat(self.path.lstat(), self._file)
+            return file_id.of(self.path) == self._file
         except (FileNotFoundError, NotADirectoryError):
             return False
+
+
+def listen(pidfile: Path, owner: Identity) -> Control:
+    """Opens the socket beside the pidfile. The caller must hold the pidfile's lock, because a socket that is
+    there is replaced. owner becomes the owner, so that it can connect.
+
+    Raises Failure.
+    """
+    path = path_beside(pidfile)
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    try:
+        path.unlink(missing_ok=True)
+        control.bind(str(path))
+        path.chmod(0o600)
+        ownership.give(path, owner)
+        file = file_id.of(path)
+        control.listen()
+    except OSError as error:
+        control.close()
+        raise Failure(
+            ExitStatus.NO_PERMISSION if isinstance(error, PermissionError) else ExitStatus.CANNOT_CREATE,
+            f"control socket {path}: {error.strerror or error}: give another path with --pidfile",
+        ) from error
+    return Control(OpenControl(path, Fd(control.detach()), file, []))

@@ -4,75 +4,70 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from calcd.handler import report
 from calcd.listener import packets
+from calcd.settings import reading, writing
 from calcd.settings.limits import Limits
 from calcd.settings.table import Settings
 from calcd.settings.values import LogConnections
-from calcd.supervisor import events
+from calcd.supervisor import events, programs
 from calcd.supervisor.counts.connections import Connection
 from calcd.supervisor.events import Event
 from calcd.supervisor.held.sockets import Sockets
+from calcd.supervisor.records import Fd
 
-# The folder from which the package calcd was imported. A listener that starts after an upgrade runs the new
-# code. PYTHONPATH is not used: it would put the folder, perhaps all of dist-packages, before the standard
-# library.
-_FOLDER = str(Path(__file__).parents[3])
-_PROGRAM = f"import sys; sys.path.append({_FOLDER!r}); from calcd.listener.main import main; sys.exit(main())"
 # Characters: room for the titles that the listener and its handlers write over their arguments.
 _TITLE_ROOM = 256
+
+
+class OpenListener(NamedTuple):
+    """A listener, as one supervisor hands it to the next."""
+
+    pid: int
+    socket: Fd
+    reports: Fd
+    version: int  # of calcd.listener.packets
+    settings: dict[str, list[str]]
+    connections: list[Connection]
+    unsent_counts: dict[str, int]
+    unanswered: int = 0
+    waiting: int = 0
+    serving: int = 0
 
 
 class ListenerProcess:
     """A listener. Its PID is the process group of its handlers, so one signal reaches them all."""
 
-    def __init__(self, sockets: Sockets, settings: Settings, page: int) -> None:
-        """Starts a listener that serves the sockets. It sends Ready once it serves. page is the file
-        descriptor of calcd.linux.shared_page for it.
-
-        Raises OSError if the system allows no further process.
-        """
-        self.settings = settings
-        self.connections: dict[int, Connection] = {}  # by the handler's PID
-        self._unsent_counts: Counter[str] = Counter()  # by host, of count_of_others(), for send_counts()
-        self.unanswered = 0  # pings in a row without an answer
-        self.waiting = self.serving = 0  # handlers, at the last answer
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def __init__(self, given: OpenListener) -> None:
+        """Raises calcd.settings.reading.ConfigError if this calcd does not understand the settings."""
+        self.pid = given.pid
+        self.settings = reading.read_texts(given.settings)
+        self.version = given.version  # of calcd.listener.packets, once it is ready
+        self.connections = {connection.handler: connection for connection in given.connections}
+        self._unsent_counts = Counter(given.unsent_counts)  # by host, of count_of_others(), for send_counts()
+        self.unanswered = given.unanswered  # pings in a row
+        self.waiting, self.serving = given.waiting, given.serving  # handlers, at the last answer
+        self._socket = socket.socket(fileno=given.socket)
         self._socket.setblocking(False)
-        self._reports, reports_for_handlers = report.open_pipe()
-        listening = [each.socket.fileno() for each in sockets]
-        metrics = [each.socket.fileno() for each in sockets.metrics]
-        words: dict[str, object] = {
-            "supervisor": theirs.fileno(),
-            "reading_end": self._reports,
-            "writing_end": reports_for_handlers,
-            "sockets": ",".join(map(str, listening)),
-            "protocols": ",".join("+".join(each.protocols or settings.protocols) for each in sockets),
-            "metrics": ",".join(map(str, metrics)),
-            "page": page,
-            "spare_handlers": settings.spare_handlers,
-            "has_successor": int(sockets.are_passed),
-            "drain_time": settings.drain_time,
-            "sums_up": int(settings.log_connections != LogConnections.ALL),
-            "hears_of_calls": 1,  # Unconfined with one
-            "hears_progress": 1,  # Progress, and Served by protocol
-            "exempt": ",".join(map(str, settings.exempt_sources)),
-            **{name: getattr(settings, name) for name in Limits.NAMES},
-        }
-        passed = [*listening, *metrics, page, theirs.fileno(), self._reports, reports_for_handlers]
-        try:
-            self.pid = _spawn(" ".join(f"{name}={value}" for name, value in words.items()), passed)
-        except OSError:
-            self.close()
-            raise
-        finally:
-            theirs.close()
-            os.close(reports_for_handlers)
+        self._reports: int = given.reports
+
+    def handed_over(self) -> OpenListener:
+        return OpenListener(
+            self.pid,
+            Fd(self._socket.fileno()),
+            Fd(self._reports),
+            self.version,
+            writing.texts(self.settings),
+            list(self.connections.values()),
+            dict(self._unsent_counts),
+            self.unanswered,
+            self.waiting,
+            self.serving,
+        )
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -148,7 +143,7 @@ class ListenerProcess:
 
     def reports(self) -> Iterator[Event]:
         """Yields the reports of the handlers that the listener had not read when it died."""
-        for _, fields in report.read(self._reports):
+        for _, fields in report.read(self._reports, report.decode_any):
             if (event := events.decode_report(fields)) is not None:
                 yield event
 
@@ -157,29 +152,54 @@ class ListenerProcess:
         os.close(self._reports)
 
 
-def _spawn(arguments: str, passed: Iterable[int]) -> int:
-    flags = [f"-W{warning}" for warning in sys.warnoptions]
-    command = [sys.executable, "-I", "-S", *flags, "-c", _PROGRAM, arguments.ljust(_TITLE_ROOM)]
-    # python-daemon leaves standard streams that lead to /dev/null marked close-on-exec. Then the first pipe
-    # that the listener opens would become its standard input.
-    passed = [0, 1, 2, *passed]
-    environment = {
+def start(sockets: Sockets, settings: Settings, page: int) -> ListenerProcess:
+    """Starts a listener that serves the sockets. It sends Ready once it serves. page is the file descriptor
+    of calcd.linux.shared_page for it.
+
+    Raises OSError if the system allows no further process.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reports, reports_for_handlers = report.open_pipe()
+    listening = [each.socket.fileno() for each in sockets]
+    metrics = [each.socket.fileno() for each in sockets.metrics]
+    words: dict[str, object] = {
+        "supervisor": theirs.fileno(),
+        "reading_end": reports,
+        "writing_end": reports_for_handlers,
+        "sockets": ",".join(map(str, listening)),
+        "protocols": ",".join("+".join(each.protocols or settings.protocols) for each in sockets),
+        "metrics": ",".join(map(str, metrics)),
+        "page": page,
+        "spare_handlers": settings.spare_handlers,
+        "has_successor": int(sockets.are_passed),
+        "drain_time": settings.drain_time,
+        "sums_up": int(settings.log_connections != LogConnections.ALL),
+        "version": packets.VERSION,
+        "hears_of_calls": 1,  # Unconfined with one
+        "hears_progress": 1,  # Progress, and Served by protocol
+        "exempt": ",".join(map(str, settings.exempt_sources)),
+        **{name: getattr(settings, name) for name in Limits.NAMES},
+    }
+    passed = [*listening, *metrics, page, theirs.fileno(), reports, reports_for_handlers]
+    argument = " ".join(f"{name}={value}" for name, value in words.items()).ljust(_TITLE_ROOM)
+    try:
+        pid = programs.spawn(programs.lean("calcd.listener.main", argument), _environment(), passed)
+    except OSError:
+        ours.close()
+        os.close(reports)
+        raise
+    finally:
+        theirs.close()
+        os.close(reports_for_handlers)
+    texts = writing.texts(settings)
+    return ListenerProcess(OpenListener(pid, Fd(ours.detach()), Fd(reports), 0, texts, [], {}))
+
+
+def _environment() -> dict[str, str]:
+    return {
         "PATH": os.defpath,
         # An interpreter that needs it to find its own libraries.
         **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
         # All symbols are resolved at the start, and not in each handler: a fork takes 10 % less.
         "LD_BIND_NOW": "1",
     }
-    return os.posix_spawn(
-        sys.executable,
-        command,
-        environment,
-        # A dup2(2) of a file descriptor onto itself keeps it open over the exec, in the child only (glibc
-        # 2.29).
-        file_actions=[(os.POSIX_SPAWN_DUP2, fd, fd) for fd in passed],
-        # A group of its own: an interrupt at the terminal goes only to the supervisor's group.
-        setpgroup=0,
-        # All signals are blocked until the listener is ready for them and unblocks them.
-        setsigmask=signal.valid_signals(),
-        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
-    )

@@ -1,12 +1,24 @@
 """One listening socket, and its file if it is a Unix socket that calcd made."""
 
 import contextlib
-import os
 import socket
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from calcd.linux.refuse_connections import refuse_new_connections
+from calcd.supervisor.held import file_id
+from calcd.supervisor.held.file_id import FileId
+from calcd.supervisor.records import Fd
+
+
+class OpenListening(NamedTuple):
+    """A listening socket, as one supervisor hands it to the next."""
+
+    socket: Fd
+    is_own: bool
+    file: FileId | None
+    protocols: list[str] | None
+    address: str = ""  # as Listen= has it, for one of its own
 
 
 class Listening(NamedTuple):
@@ -14,8 +26,17 @@ class Listening(NamedTuple):
 
     socket: socket.socket
     is_own: bool  # opened by calcd, not passed by systemd
-    file: os.stat_result | None = None  # of the socket file, if calcd made one
+    file: FileId | None = None  # of the socket file, if calcd made one
     protocols: tuple[str, ...] | None = None  # that are spoken here; None for Protocols=
+
+    @classmethod
+    def taken_over(cls, given: OpenListening) -> Self:
+        protocols = None if given.protocols is None else tuple(given.protocols)
+        return cls(socket.socket(fileno=given.socket), given.is_own, given.file, protocols)
+
+    def handed_over(self, address: str = "") -> OpenListening:
+        protocols = None if self.protocols is None else list(self.protocols)
+        return OpenListening(Fd(self.socket.fileno()), self.is_own, self.file, protocols, address)
 
     def __str__(self) -> str:
         """Returns the address as Listen= has it."""
@@ -45,7 +66,7 @@ class Listening(NamedTuple):
             # The file stays if only root may remove it and calcd is no longer root, or if the file system
             # has become read-only. The next start replaces it.
             with contextlib.suppress(OSError):
-                if os.path.samestat(path.lstat(), self.file):
+                if file_id.of(path) == self.file:
                     path.unlink()
         self.socket.close()
 

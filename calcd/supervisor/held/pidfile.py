@@ -19,36 +19,30 @@ import os
 import stat
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from calcd.supervisor.failure import ExitStatus, Failure
-from calcd.supervisor.held import ownership
+from calcd.supervisor.held import file_id, ownership
 from calcd.supervisor.held.ownership import Identity
+from calcd.supervisor.records import Fd
+
+
+class OpenPidfile(NamedTuple):
+    """A locked pidfile, as one supervisor hands it to the next."""
+
+    path: Path
+    file: Fd
 
 
 class Pidfile:
     """A locked pidfile. It is a context manager for python-daemon's DaemonContext, entered by the daemon."""
 
-    def __init__(self, path: Path, owner: Identity) -> None:
-        """Locks the file and empties it, so that nobody takes an old number for calcd's PID.
+    def __init__(self, given: OpenPidfile) -> None:
+        self.path = given.path
+        self._file: int = given.file
 
-        A missing folder is made. owner becomes the owner, so that it can remove the file.
-
-        Raises Failure.
-        """
-        self.path = path
-        try:
-            self._make_folder(owner)
-            while True:
-                self._file = self._open()
-                if self.is_in_place():
-                    break
-                os.close(self._file)
-            os.ftruncate(self._file, 0)
-            os.fchmod(self._file, 0o644)
-            ownership.give(self._file, owner)
-        except OSError as error:
-            raise _failure(path, error) from error
+    def handed_over(self) -> OpenPidfile:
+        return OpenPidfile(self.path, Fd(self._file))
 
     def fileno(self) -> int:
         return self._file
@@ -82,44 +76,70 @@ class Pidfile:
         os.close(self._file)
         self._file = -1
 
-    def _make_folder(self, owner: Identity) -> None:
-        folder = self.path.parent
-        try:
-            folder.mkdir(mode=0o755)
-        except FileExistsError:
-            return
-        ownership.give(folder, owner)
-
-    def _open(self) -> int:
-        """Returns the file, open and locked. Raises OSError, and Failure if another calcd has the lock."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        file = os.open(self.path, flags, 0o644)
-        status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-            raise Failure(
-                ExitStatus.CANNOT_CREATE,
-                f"pidfile {self.path} is not an ordinary file with one name: remove it, or give another "
-                "with --pidfile",
-            )
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            content = os.read(file, 32).strip()
-            holder = f"by PID {content.decode()}" if content.isdigit() else "by one that is just starting"
-            raise Failure(
-                ExitStatus.TRY_AGAIN,
-                f"calcd is running already: pidfile {self.path} is held {holder}; stop that one first, or "
-                "give this one another --pidfile and --listen",
-            ) from None
-        return file
-
     def is_in_place(self) -> bool:
         """Returns False if the file has been removed, or another one has its name."""
-        try:
-            named = os.stat(self.path, follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return os.path.samestat(named, os.fstat(self._file))
+        return _is_in_place(self.path, self._file)
+
+
+def lock(path: Path, owner: Identity) -> Pidfile:
+    """Locks the file and empties it, so that nobody takes an old number for calcd's PID.
+
+    A missing folder is made. owner becomes the owner, so that it can remove the file.
+
+    Raises Failure.
+    """
+    try:
+        _make_folder(path.parent, owner)
+        while True:
+            file = _open(path)
+            if _is_in_place(path, file):
+                break
+            os.close(file)
+        os.ftruncate(file, 0)
+        os.fchmod(file, 0o644)
+        ownership.give(file, owner)
+    except OSError as error:
+        raise _failure(path, error) from error
+    return Pidfile(OpenPidfile(path, Fd(file)))
+
+
+def _make_folder(folder: Path, owner: Identity) -> None:
+    try:
+        folder.mkdir(mode=0o755)
+    except FileExistsError:
+        return
+    ownership.give(folder, owner)
+
+
+def _open(path: Path) -> int:
+    """Returns the file, open and locked. Raises OSError, and Failure if another calcd has the lock."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = os.open(path, flags, 0o644)
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise Failure(
+            ExitStatus.CANNOT_CREATE,
+            f"pidfile {path} is not an ordinary file with one name: remove it, or give another with "
+            "--pidfile",
+        )
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        content = os.read(file, 32).strip()
+        holder = f"by PID {content.decode()}" if content.isdigit() else "by one that is just starting"
+        raise Failure(
+            ExitStatus.TRY_AGAIN,
+            f"calcd is running already: pidfile {path} is held {holder}; stop that one first, or give this "
+            "one another --pidfile and --listen",
+        ) from None
+    return file
+
+
+def _is_in_place(path: Path, file: int) -> bool:
+    try:
+        return file_id.of(path) == file_id.of(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _failure(path: Path, error: OSError) -> Failure:

@@ -9,21 +9,30 @@ import os
 import socket
 import stat
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Self
 
 from systemd import daemon
 
 from calcd.settings import values
-from calcd.settings.addresses import Address
+from calcd.settings.addresses import Address, parse_address
 from calcd.settings.table import Settings
 from calcd.supervisor.failure import ExitStatus, Failure
 from calcd.supervisor.held import binding
-from calcd.supervisor.held.listening import Listening
+from calcd.supervisor.held.listening import Listening, OpenListening
 
 # FileDescriptorName= in the socket unit names the protocols of a socket. systemd-socket-activate(1) gives no
 # name, which libsystemd calls "unknown": Protocols= holds then.
 _PROTOCOLS = {"calcd": values.PROTOCOLS, "classic": ("classic",), "resp": ("resp",), "unknown": None}
 # The name of a socket for scrapes (calcd.listener.scrapes).
 _METRICS = "metrics"
+
+
+class OpenSockets(NamedTuple):
+    """All listening sockets, as one supervisor hands them to the next."""
+
+    passed: list[OpenListening]
+    own: list[OpenListening]
+    metrics: list[OpenListening]
 
 
 class Sockets:
@@ -41,6 +50,20 @@ class Sockets:
         self.metrics = tuple(metrics)
         self.are_passed = bool(self._passed)
         self._own = own or {}
+
+    @classmethod
+    def taken_over(cls, given: OpenSockets) -> Self:
+        """Raises ValueError for an address that this calcd does not understand."""
+        own = {parse_address(each.address): Listening.taken_over(each) for each in given.own}
+        passed, metrics = (map(Listening.taken_over, each) for each in (given.passed, given.metrics))
+        return cls(passed, own, metrics)
+
+    def handed_over(self) -> OpenSockets:
+        return OpenSockets(
+            [each.handed_over() for each in self._passed],
+            [each.handed_over(str(address)) for address, each in self._own.items()],
+            [each.handed_over() for each in self.metrics],
+        )
 
     def __iter__(self) -> Iterator[Listening]:
         yield from self._passed

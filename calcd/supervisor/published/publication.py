@@ -9,9 +9,9 @@ from collections.abc import Callable
 from calcd.linux.event_loop import Timers
 from calcd.linux.shared_page import Writer
 from calcd.log.log import Log
-from calcd.supervisor.counts.counters import Counters
 from calcd.supervisor.held import control
 from calcd.supervisor.held.sockets import Sockets
+from calcd.supervisor.memory import Memory
 from calcd.supervisor.published import process_figures, rendering
 from calcd.supervisor.published.facts import Facts
 from calcd.supervisor.succession.roster import Roster
@@ -21,16 +21,12 @@ _INTERVAL = 0.1
 
 
 class Publication:
-    def __init__(self, *, counters: Counters, log: Log, roster: Roster, timers: Timers) -> None:
-        """Raises OSError if the system has no memory to share."""
-        self._counters = counters
+    def __init__(self, *, page: Writer, memory: Memory, log: Log, roster: Roster, timers: Timers) -> None:
+        self._memory = memory
         self._log = log
         self._roster = roster
         self._timers = timers
-        self._page = Writer()
-        self.page = self._page.for_reading  # the file descriptor for listeners
-        self._began = time.monotonic()
-        self._started = time.time()
+        self._page = page
         self._max_connections = 0.0
         self._port = 0
         self._figures = process_figures.of(())
@@ -71,12 +67,12 @@ class Publication:
     def facts(self) -> Facts:
         roster = self._roster
         return Facts(
-            counters=self._counters,
+            counters=self._memory.counters,
             max_connections=self._max_connections,
             port=self._port,
             pid=os.getpid(),
-            started=self._started,
-            uptime=time.monotonic() - self._began,
+            started=self._memory.started,
+            uptime=time.monotonic() - self._memory.began,
             system=self._system,
             python=platform.python_version(),
             memory=self._figures.memory,

@@ -269,9 +269,20 @@ ROWS = (
     ),
     Row(
         "Calcd",
+        "upgrades",
+        lambda facts: _family(
+            {"succeeded": facts.counters.upgrades, "failed": facts.counters.upgrades_failed}
+        ),
+        "Upgrades in place, by which calcd goes on as another version, and those that have failed.",
+        "calcd_upgrades_total",
+        COUNTER,
+        ("result",),
+    ),
+    Row(
+        "Calcd",
         "last_reload_successful",
         lambda facts: int(facts.counters.last_reload_successful),
-        "1 if the last reload has succeeded or there was none, else 0.",
+        "1 if the last reload or upgrade has succeeded or there was none, else 0.",
         "calcd_config_last_reload_successful",
     ),
     Row(

@@ -19,6 +19,7 @@ from calcd.supervisor.events import (
     Event,
     Limit,
     Lost,
+    NotKnown,
     Progress,
     Ready,
     Served,
@@ -26,6 +27,7 @@ from calcd.supervisor.events import (
     Unconfined,
 )
 from calcd.supervisor.held.listener_process import ListenerProcess
+from calcd.supervisor.memory import Memory
 from calcd.supervisor.status import Status
 from calcd.supervisor.succession.roster import Roster
 from calcd.supervisor.succession.shared_counts import SharedCounts
@@ -63,6 +65,7 @@ class ListenerEvents:
         reached: ReachedLimits,
         shared: SharedCounts,
         status: Status,
+        memory: Memory,
         log: Log,
         ready: Callable[[ListenerProcess], None],
     ) -> None:
@@ -75,7 +78,7 @@ class ListenerEvents:
         self._status = status
         self._log = log
         self._ready = ready
-        self._unconfined: Unconfined | None = None  # what was logged last of the seccomp filters
+        self._memory = memory
 
     def watch(self, listener: ListenerProcess) -> None:
         self._watch(listener, listener.fileno(), self._take)
@@ -124,7 +127,8 @@ class ListenerEvents:
             case Limit():
                 self._reached.take(listener.pid, listener.settings, event)
                 self._status.tell_soon()
-            case Ready():
+            case Ready(version):
+                listener.version = version
                 self._ready(listener)
             case Alive(waiting, serving):
                 listener.unanswered = 0
@@ -133,18 +137,21 @@ class ListenerEvents:
                     self._status.tell_soon()
             case Unconfined():
                 self._log_unconfined(event)
+            case NotKnown(kind) if kind not in self._memory.not_known:
+                self._memory.not_known.append(kind)
+                self._log.write(messages.NOT_KNOWN, listener=listener.pid, kind=kind)
             case Trouble(error, times, "gone"):
                 self._log.write(messages.CLIENTS_GONE, error=os.strerror(error), times=times)
             case Trouble(error, times, call):
-                remedy = _REMEDIES[call]
+                remedy = _REMEDIES.get(call, "")  # a listener of a newer calcd may name another
                 self._log.write(
                     messages.TROUBLE, call=call, error=os.strerror(error), times=times, remedy=remedy
                 )
 
     def _log_unconfined(self, event: Unconfined) -> None:
-        if event == self._unconfined:
+        if event == self._memory.unconfined:
             return
-        self._unconfined = event
+        self._memory.unconfined = event
         call = event.call or "not known"
         if event.missing == packets.BREAKS_HANDLERS:
             self._log.write(messages.LESS_CONFINED, call=call)

@@ -20,10 +20,11 @@ from calcd.log.log import Log
 from calcd.settings.table import Settings
 from calcd.settings.values import format_span
 from calcd.supervisor.counts.connections import describe
-from calcd.supervisor.counts.counters import Counters
 from calcd.supervisor.failure import ExitStatus, Failure, system_failure
+from calcd.supervisor.held import listener_process
 from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.held.sockets import Sockets
+from calcd.supervisor.memory import Memory
 from calcd.supervisor.succession.roster import Roster
 
 # Seconds that a new listener may take to send Ready. It takes 0.05.
@@ -45,7 +46,7 @@ class Succession:
         page: int,
         roster: Roster,
         timers: Timers,
-        counters: Counters,
+        memory: Memory,
         log: Log,
         introduce: Callable[[ListenerProcess], None],
         settled: Callable[[Failure | None], None],
@@ -59,12 +60,10 @@ class Succession:
         self._page = page
         self._roster = roster
         self._timers = timers
-        self._counters = counters
+        self._memory = memory
         self._log = log
         self._introduce = introduce
         self._settled = settled
-        self._serving_since = 0.0  # time.monotonic()
-        self._delay = 0.0  # before the listener that is started next
         self.is_closed = False
 
     def start(self, settings: Settings, sockets: Sockets) -> None:
@@ -73,7 +72,7 @@ class Succession:
             self._timers.cancel(name)
         self._next = settings, sockets
         try:
-            candidate = ListenerProcess(sockets, settings, self._page)
+            candidate = listener_process.start(sockets, settings, self._page)
         except OSError as error:
             self._candidate_failed(system_failure(error))
             return
@@ -90,7 +89,7 @@ class Succession:
         self._timers.cancel("candidate")
         settings, sockets = self._next
         is_successor = set(self.sockets) <= set(sockets)
-        self._serving_since = time.monotonic()
+        self._memory.serving_since = time.monotonic()
         # Before the old one looks whether anybody waits: nobody can connect to these any more.
         self.sockets.close_all_but(sockets)
         self.settings, self.sockets = settings, sockets
@@ -134,12 +133,12 @@ class Succession:
             return  # it was retiring
         if self.is_closed:
             return
-        self._counters.listeners_lost += 1
+        self._memory.counters.listeners_lost += 1
         successor = "the one that serves"
         if self._roster.candidate:
             successor = "the one that is starting"
         elif not self._roster.current:
-            successor = f"one that starts in {self._start_later()} s"
+            successor = f"one that starts in {self.start_later()} s"
         self._log.write(messages.LISTENER_DIED, listener=listener.pid, status=status, successor=successor)
 
     def close(self) -> None:
@@ -165,12 +164,13 @@ class Succession:
 
     def replace_later(self, failure: Failure) -> None:
         """Tries again later: there is no listener, and the attempt to start one has failed."""
-        delay = self._start_later()
+        delay = self.start_later()
         self._log.write(messages.LISTENER_FAILED, reason=failure, delay=delay)
 
-    def _start_later(self) -> float:
+    def start_later(self) -> float:
         """Starts a listener after a delay. Returns the delay in seconds."""
-        is_stable = time.monotonic() - self._serving_since > _STABLE
-        self._delay = 0.0 if is_stable else min(max(2 * self._delay, _FIRST_DELAY), _LAST_DELAY)
-        self._timers.set("restart", self._delay, lambda: self.start(self.settings, self.sockets))
-        return self._delay
+        memory = self._memory
+        is_stable = time.monotonic() - memory.serving_since > _STABLE
+        memory.delay = 0.0 if is_stable else min(max(2 * memory.delay, _FIRST_DELAY), _LAST_DELAY)
+        self._timers.set("restart", memory.delay, lambda: self.start(self.settings, self.sockets))
+        return memory.delay

@@ -1,0 +1,78 @@
+"""The installed code shows in a child that it could take over: it imports all that it needs, reads the
+configuration, and understands the state. calcd.launch.proof is what runs there.
+
+The child gets the state, and a pipe for its answer, which is that of calcd.supervisor.held.control. It gets
+nothing of what the state names.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+
+from calcd.linux.event_loop import EventLoop
+from calcd.settings.values import format_span
+from calcd.supervisor import programs
+from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.upgrade.state import State
+
+# Seconds that the child may take. It takes 0.3, and more on a machine that has much else to do.
+_TIME = 60.0
+
+
+class Proof:
+    def __init__(self, loop: EventLoop) -> None:
+        self._loop = loop
+        self._child = self._answers = -1  # file descriptors: of the process, and of the pipe
+
+    def begin(self, state: State, done: Callable[[Failure | None], None]) -> None:
+        """Tries the installed code. done is called with None once it has shown that it can take over, else
+        with the reason. Raises OSError if the system allows no further process or file."""
+        self._done = done
+        self._answer = b""
+        memory = state.write()
+        try:
+            self._answers, answer = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self._answers, False)
+            try:
+                command = programs.alike("calcd.launch.proof", f"{memory} {answer}")
+                pid = programs.spawn(command, os.environ, (memory, answer))
+                self._child = os.pidfd_open(pid)
+            finally:
+                os.close(answer)
+        finally:
+            os.close(memory)
+        self._loop.watch(self._answers, self._take_answer)
+        self._loop.timers.set("proof", _TIME, self._too_late)
+
+    def abandon(self) -> None:
+        """Kills the child, if there is one."""
+        if self._child != -1:
+            signal.pidfd_send_signal(self._child, signal.SIGKILL)
+            self._close()
+
+    def _take_answer(self) -> None:
+        part = os.read(self._answers, 65536)
+        self._answer += part
+        if part:
+            return
+        self._close()
+        if not self._answer:
+            reason = "it ended before it had shown that it works; standard error, or the journal, shows why"
+            self._done(Failure(ExitStatus.SOFTWARE, reason))
+        elif self._answer[0] == ExitStatus.OK:
+            self._done(None)
+        else:
+            text = self._answer[1:].decode(errors="replace")
+            self._done(Failure(ExitStatus(self._answer[0]), text))
+
+    def _too_late(self) -> None:
+        self.abandon()
+        reason = f"it has not shown within {format_span(_TIME)} that it works: was it stopped?"
+        self._done(Failure(ExitStatus.SOFTWARE, reason))
+
+    def _close(self) -> None:
+        self._loop.timers.cancel("proof")
+        self._loop.ignore(self._answers)
+        os.close(self._answers)
+        os.close(self._child)
+        self._child = self._answers = -1
