@@ -82,8 +82,7 @@ class Reload:
         """Reloads, for an upgrade from this version that the supervisor before has begun."""
         self._is_under_way = self._is_upgrade = True
         self._upgraded_from = version
-        if not self._succession.is_closed:
-            self._start_listener()
+        self._start_listener()
 
     def _begin_upgrade(self) -> None:
         self._is_upgrade = self._is_tried = True
@@ -96,6 +95,10 @@ class Reload:
         """The installed code has shown that it can take over, or has failed to."""
         if self._succession.is_closed:
             return  # those who wait are told when the control socket is closed
+        if self._is_upgrade_asked and not failure:  # perhaps because other code is installed by now
+            self._is_upgrade_asked = False
+            self._begin_upgrade()
+            return
         self._is_proved = failure is None
         if not self._is_proved or not self._roster.candidate:
             self._take_over(failure)
