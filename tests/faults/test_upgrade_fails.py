@@ -1,5 +1,5 @@
-"""Upgrades in place to which something happens; beside tests/process/test_upgrade.py, where the new code
-fails."""
+"""Upgrades in place to which something happens; beside tests/process/test_upgrade_in_place.py, where the new
+code fails."""
 
 import os
 import signal
