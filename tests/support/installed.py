@@ -40,6 +40,13 @@ class Installed:
         head = path.read_text().partition("__version__")[0]
         self.write("__init__.py", f'{head}__version__ = "{version}"\n')
 
+    def restore(self) -> None:
+        """Installs what the tests are run on again."""
+        for path in (TREE / "calcd").rglob("*.py"):
+            module = str(path.relative_to(TREE / "calcd"))
+            if (text := path.read_text()) != (self.tree / "calcd" / module).read_text():
+                self.write(module, text)
+
     def stop_at(self, module: str, line: str) -> None:
         """Has the program stop itself with SIGSTOP before this line."""
         indent = line[: len(line) - len(line.lstrip())]
