@@ -38,7 +38,9 @@ class Proof:
             at_the_end.callback(os.close, answer)
             os.set_blocking(answers, False)
             command = programs.alike("calcd.launch.proof", f"{memory} {answer}")
-            self._child = os.pidfd_open(programs.spawn(command, os.environ, (memory, answer)))
+            # The child tells systemd nothing.
+            environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+            self._child = os.pidfd_open(programs.spawn(command, environment, (memory, answer)))
             self._answers = answers
             on_failure.pop_all()
         self._loop.watch(self._answers, self._take_answer)
