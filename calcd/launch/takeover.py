@@ -21,7 +21,7 @@ from calcd.settings.addresses import parse_address
 from calcd.settings.reading import ConfigError
 from calcd.settings.table import Settings
 from calcd.settings.values import LogTarget
-from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.failure import ExitStatus, Failure, system_failure
 from calcd.supervisor.held.control import Control
 from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.held.pidfile import Pidfile
@@ -60,6 +60,8 @@ def main() -> int:
         _take_over(state.read(file), file)
     except Failure as failure:
         return configuration.complain(failure)
+    except OSError as error:
+        return configuration.complain(system_failure(error))
     return ExitStatus.OK
 
 

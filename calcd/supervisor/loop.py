@@ -173,8 +173,8 @@ class Supervisor:
         self._pings.ping_later()
         if not self._roster.current:
             self._succession.start_later()
-        self._take_signals()  # and looks at all children: one may have ended meanwhile
         self._reload.finish_upgrade(version)
+        self._take_signals()  # and looks at all children: one may have ended meanwhile
         self._serve()
 
     def _serve(self) -> None:

@@ -57,7 +57,7 @@ def file_descriptors(kind: Any, value: object) -> Iterator[Fd]:
     elif typing.get_origin(kind) is list:
         for element in typing.cast(list[object], value):
             yield from file_descriptors(typing.get_args(kind)[0], element)
-    elif isinstance(kind, UnionType):
+    elif _is_union(kind):
         yield from file_descriptors(_without_none(kind), value)
 
 
@@ -77,13 +77,18 @@ def _defaults(kind: Any) -> Mapping[str, Any]:
     }
 
 
-def _without_none(kind: UnionType) -> Any:
+def _is_union(kind: Any) -> bool:
+    # Which of the two it is depends on the type beside None, and on the version of Python.
+    return typing.get_origin(kind) in (typing.Union, UnionType)
+
+
+def _without_none(kind: Any) -> Any:
     (only,) = (each for each in typing.get_args(kind) if each is not NoneType)
     return only
 
 
 def _read(kind: Any, value: object, place: str) -> object:
-    if isinstance(kind, UnionType):
+    if _is_union(kind):
         return None if value is None else _read(_without_none(kind), value, place)
     if fields := _fields(kind):
         given = _checked(dict, value, place)

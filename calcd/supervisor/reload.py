@@ -8,6 +8,7 @@ starting, it takes over (calcd.supervisor.upgrade). The new supervisor then relo
 Whoever waits for the result waits at the same socket for the new supervisor.
 """
 
+import enum
 from collections.abc import Callable
 
 import calcd
@@ -21,6 +22,13 @@ from calcd.supervisor.held.control import Control
 from calcd.supervisor.status import Status
 from calcd.supervisor.succession.roster import Roster
 from calcd.supervisor.succession.succession import Succession
+
+
+class _Step(enum.Enum):
+    IDLE = enum.auto()  # nothing is under way
+    TRYING = enum.auto()  # the installed code shows that it could take over
+    PROVED = enum.auto()  # it has; a listener that starts in the place of a dead one is waited for
+    STARTING = enum.auto()  # a listener starts with the new settings
 
 
 class Reload:
@@ -55,11 +63,9 @@ class Reload:
         self._log = log
         self._try_upgrade = try_upgrade
         self._hand_over = hand_over
-        self._is_under_way = False
+        self._step = _Step.IDLE
         self._is_upgrade = False  # what is under way
-        self._is_tried = False  # no listener is started for it yet
-        self._is_proved = False  # it waits for a listener that starts for another reason
-        self._upgraded_from: str | None = None  # the version
+        self._upgraded_from: str | None = None  # the version, once this one has taken over
         self._is_asked_again = False
         self._is_upgrade_asked = False
 
@@ -67,11 +73,10 @@ class Reload:
         """Reloads or upgrades, or does it again after what is under way."""
         if self._succession.is_closed:
             return
-        if self._roster.candidate or self._is_under_way:  # all requests during a reload make one more
+        if self._roster.candidate or self._step != _Step.IDLE:  # all requests during a reload make one more
             self._is_asked_again = True
             self._is_upgrade_asked |= upgrades
             return
-        self._is_under_way = True
         sd_notify.reloading()
         if upgrades:
             self._begin_upgrade()
@@ -80,13 +85,13 @@ class Reload:
 
     def finish_upgrade(self, version: str) -> None:
         """Reloads, for an upgrade from this version that the supervisor before has begun."""
-        self._is_under_way = self._is_upgrade = True
+        self._is_upgrade = True
         self._upgraded_from = version
-        if not self._succession.is_closed:
-            self._start_listener()
+        self._start_listener()
 
     def _begin_upgrade(self) -> None:
-        self._is_upgrade = self._is_tried = True
+        self._is_upgrade = True
+        self._step = _Step.TRYING
         try:
             self._try_upgrade(self._proved)
         except OSError as error:
@@ -96,18 +101,23 @@ class Reload:
         """The installed code has shown that it can take over, or has failed to."""
         if self._succession.is_closed:
             return  # those who wait are told when the control socket is closed
-        self._is_proved = failure is None
-        if not self._is_proved or not self._roster.candidate:
+        if self._is_upgrade_asked and not failure:  # perhaps because other code is installed by now
+            self._is_upgrade_asked = False
+            self._begin_upgrade()
+            return
+        if failure or not self._roster.candidate:
             self._take_over(failure)
+        else:
+            self._step = _Step.PROVED
 
     def _take_over(self, failure: Failure | None) -> None:
         failure = failure or self._hand_over()
-        self._is_tried = self._is_proved = False
         if failure:
             reason = f"the installed code does not take over, calcd {calcd.__version__} serves on: {failure}"
-            self.settled(Failure(failure.status, reason))
+            self._is_over(Failure(failure.status, reason))
 
     def _start_listener(self) -> None:
+        self._step = _Step.STARTING
         try:
             settings = self._load_settings()
             sockets = self._succession.sockets.for_settings(settings)
@@ -120,27 +130,35 @@ class Reload:
 
     def settled(self, failure: Failure | None) -> None:
         """A candidate serves, or has failed. If a reload started it, this is the result of the reload."""
-        if self._is_tried:  # another listener took the place of one that had died
-            if self._is_proved:
+        match self._step:
+            case _Step.STARTING:
+                self._is_over(failure)
+            case _Step.PROVED:
                 self._take_over(None)
-            return
-        if self._is_under_way:
-            self._is_under_way = False
-            if self._is_upgrade:
-                failure = self._upgrade_settled(failure)
-            else:
-                self._reload_settled(failure)
-            self._publish()
-            sd_notify.tell("READY=1")
-            self._status.tell()
+            case _Step.IDLE:  # as in the two others, a listener took the place of one that had died
+                self._answer(failure)
+
+    def _answer(self, failure: Failure | None) -> None:
         if self._is_asked_again:
             upgrades, self._is_asked_again, self._is_upgrade_asked = self._is_upgrade_asked, False, False
             self.ask(upgrades=upgrades)
         elif self._control:
             self._control.answer(failure)
 
-    def _reload_settled(self, failure: Failure | None) -> None:
+    def _is_over(self, failure: Failure | None) -> None:
+        """What is under way is over."""
+        self._step = _Step.IDLE
         self._counters.last_reload_successful = failure is None
+        if self._is_upgrade:
+            failure = self._upgrade_settled(failure)
+        else:
+            self._reload_settled(failure)
+        self._publish()
+        sd_notify.tell("READY=1")
+        self._status.tell()
+        self._answer(failure)
+
+    def _reload_settled(self, failure: Failure | None) -> None:
         if failure:
             self._counters.reloads_failed += 1
             self._log.write(messages.RELOAD_FAILED, reason=_in_a_line(failure))
@@ -150,7 +168,6 @@ class Reload:
 
     def _upgrade_settled(self, failure: Failure | None) -> Failure | None:
         self._is_upgrade = False
-        self._counters.last_reload_successful = failure is None
         before, self._upgraded_from = self._upgraded_from, None
         if failure and before:
             reason = (

@@ -106,6 +106,24 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody_and_gets_every_line_later(
         assert not [line for line in pipe.lines() if re.fullmatch(LOST, line)]
 
 
+def test_lines_that_wait_outlive_upgrades(tmp_path: Path, server: str, pipe: Reader) -> None:
+    with calcd_with_stderr(tmp_path / "calcd", server, tmp_path / "pipe") as calcd:
+        while not pipe.is_full():
+            fill(server, 10)
+        fill(server, 50)  # what is logged of them waits in calcd
+        for _ in range(3):
+            assert calcd.upgrade().returncode == 0
+        fill(server, 5)
+        wait_for(lambda: calcd.info()["connected_clients"] == "0", "the ends of all connections")
+        served = int(calcd.info()["total_connections_received"])
+        wait_for(lambda: len(numbers(pipe.lines(), "ended")) >= served, "the end of each in the log")
+        lines = pipe.lines()
+        assert numbers(lines, "opened") == list(range(1, served + 1))
+        assert sorted(numbers(lines, "ended")) == list(range(1, served + 1))
+        assert len([line for line in lines if line.startswith("upgraded from ")]) == 3
+        calcd.stop()
+
+
 def test_what_is_too_much_to_keep_is_counted_and_the_count_is_logged_once(
     tmp_path: Path, server: str, pipe: Reader
 ) -> None:

@@ -1,4 +1,4 @@
-"""make soak: one calcd, clients of every kind, faults and reloads, all at the same time, for a while.
+"""make soak: one calcd, clients of every kind, faults, reloads, upgrades, all at the same time, for a while.
 
     run.py [--seconds N] [--seed TEXT]
 
@@ -202,6 +202,11 @@ class Soak:
         assert "IdleTimeout" in result.stderr
         self._configure("")
 
+    def _upgrade(self) -> None:
+        """To the same code: the supervisor goes on as another program all the same."""
+        result = self.calcd.upgrade()
+        assert result.returncode == 0, result.stderr
+
     def _configure(self, more: str) -> None:
         """At one stroke: a reload that is under way finds the old settings or the new ones."""
         new = self.calcd.config.with_suffix(".new")
@@ -214,7 +219,7 @@ class Soak:
             time.sleep(self._dice.uniform(0, 0.02))
         self._reload()  # answered when the storm is over
 
-    _changing = (_kill_a_listener, _reload, _storm_of_HUPs)
+    _changing = (_kill_a_listener, _reload, _storm_of_HUPs, _upgrade)
     _faults = (*_changing, _stop_a_listener_for_a_moment, _reload_a_bad_file)
 
     def _probe(self) -> None:

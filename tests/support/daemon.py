@@ -41,6 +41,7 @@ _ORDINARY = (
     r"stopping: connections open: \d+, time for them to end: \S.*",
     r"stopped: connections served: \d+, requests answered: \d+",
     r"reloaded: serves on \S+.*",
+    r"upgraded from calcd \S+ to \S+: serves on \S+.*",
 )
 # What it may log besides when a listener is killed that has work to do.
 REPORT_LOST = r"connection \d+ from \S+ ended after [\d.]+ s; .* the listener died with the handler's report"
@@ -149,10 +150,28 @@ class Calcd:
         return any(re.match(r"calcd \S+ serves on ", line) for line in self.log())
 
     def reload(self) -> subprocess.CompletedProcess[str]:
-        command = [*COMMAND, *self._options, "--reload"]
-        return subprocess.run(
-            command, cwd=TREE, capture_output=True, text=True, check=False, timeout=DEADLINE
+        return self.told(self.tell("--reload"))
+
+    def upgrade(self) -> subprocess.CompletedProcess[str]:
+        return self.told(self.tell("--upgrade"))
+
+    def tell(self, option: str) -> subprocess.Popen[str]:
+        """Runs a calcd that tells this one something, and does not wait for it."""
+        command = [*COMMAND, *self._options, option]
+        return subprocess.Popen(
+            command, cwd=self._tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+
+    def told(self, command: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+        """Waits for what tell() has run."""
+        stdout, stderr = command.communicate(timeout=DEADLINE)
+        return subprocess.CompletedProcess(command.args, command.returncode, stdout, stderr)
+
+    def info(self) -> dict[str, str]:
+        """What calcd --status prints, by name."""
+        result = self.told(self.tell("--status"))
+        assert (result.returncode, result.stderr) == (0, "")
+        return dict(line.split(":", 1) for line in result.stdout.splitlines() if ":" in line)
 
     def log(self) -> list[str]:
         """The lines so far, without the part that names the process."""
@@ -170,7 +189,7 @@ class Calcd:
     @property
     def address(self) -> tuple[str, int]:
         """Where the first TCP socket listens."""
-        line = self.wait_for_log(r"(?:calcd \S+ |reloaded: )serves on (\S+):(\d+).*")[-1]
+        line = self.wait_for_log(r"(?:calcd \S+ |reloaded: |upgraded.*: )serves on ([^\s,;]+):(\d+).*")[-1]
         return line[1].strip("[]"), int(line[2])
 
     def connect(self) -> socket.socket:

@@ -5,6 +5,7 @@ The child gets the state, and a pipe for its answer, which is that of calcd.supe
 nothing of what the state names.
 """
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -29,18 +30,19 @@ class Proof:
         with the reason. Raises OSError if the system allows no further process or file."""
         self._done = done
         self._answer = b""
-        memory = state.write()
-        try:
-            self._answers, answer = os.pipe2(os.O_CLOEXEC)
-            os.set_blocking(self._answers, False)
-            try:
-                command = programs.alike("calcd.launch.proof", f"{memory} {answer}")
-                pid = programs.spawn(command, os.environ, (memory, answer))
-                self._child = os.pidfd_open(pid)
-            finally:
-                os.close(answer)
-        finally:
-            os.close(memory)
+        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as at_the_end:
+            memory = state.write()
+            at_the_end.callback(os.close, memory)
+            answers, answer = os.pipe2(os.O_CLOEXEC)
+            on_failure.callback(os.close, answers)
+            at_the_end.callback(os.close, answer)
+            os.set_blocking(answers, False)
+            command = programs.alike("calcd.launch.proof", f"{memory} {answer}")
+            # The child tells systemd nothing.
+            environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+            self._child = os.pidfd_open(programs.spawn(command, environment, (memory, answer)))
+            self._answers = answers
+            on_failure.pop_all()
         self._loop.watch(self._answers, self._take_answer)
         self._loop.timers.set("proof", _TIME, self._too_late)
 
