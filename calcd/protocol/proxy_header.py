@@ -50,7 +50,12 @@ _IPV4_IN_IPV6 = bytes(10) + b"\xff\xff"
 
 
 class HeaderError(Exception):
-    """The bytes are no header, whatever follows. The argument is the reason, one of the numbers above."""
+    """The bytes are no header, whatever follows."""
+
+    def __init__(self, reason: int) -> None:
+        """reason is one of REASONS."""
+        super().__init__(reason)
+        self.reason = reason
 
 
 def parse(data: bytes) -> Header | None:

@@ -26,6 +26,7 @@ class Accepted(NamedTuple):
 
     handler: int  # its PID, as in the other events
     peer: str
+    proxy: str = ""  # that the connection came by
 
 
 class Sums(NamedTuple):
@@ -76,6 +77,15 @@ class Served(NamedTuple):
     sums: Sums
 
 
+class HeaderRefused(NamedTuple):
+    """A connection of a proxy has come to nothing."""
+
+    handler: int
+    reason: int  # calcd.protocol.proxy_header, calcd.handler.report
+    proxy: str
+    sent: bytes  # the first bytes that came
+
+
 class Died(NamedTuple):
     handler: int
     wait_status: int
@@ -105,7 +115,13 @@ class Unconfined(NamedTuple):
     call: str  # a system call's name, or empty
 
 
-Event = Ready | Alive | Accepted | Ended | Progress | Served | Died | Lost | Trouble | Limit | Unconfined
+OfHandler = Accepted | HeaderRefused | Ended | Progress
+Event = Ready | Alive | OfHandler | Served | Died | Lost | Trouble | Limit | Unconfined
+# Those that are a handler's reports.
+_REPORTS = (
+    *(packets.ACCEPTED, packets.PROXIED, packets.HEADER_REFUSED, packets.ENDED, packets.PROGRESS),
+    *(report.ARRIVED, report.FAILED),
+)
 
 
 def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
@@ -114,7 +130,7 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
     Raises ValueError or struct.error for an event that calcd.listener.packets does not make.
     """
     (kind,) = event[:1]
-    if kind in (packets.ACCEPTED, packets.ENDED, packets.PROGRESS, report.FAILED):
+    if kind in _REPORTS:
         return decode_report(report.decode(event))
     if kind == packets.SERVED and len(event) == packets.OLD_SERVED_EVENT.size:
         _, connections, *sums = packets.OLD_SERVED_EVENT.unpack(event)
@@ -146,13 +162,16 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
     raise ValueError(f"unknown kind of event: {kind}")
 
 
-def decode_report(fields: tuple[Any, ...] | None) -> Accepted | Ended | Progress | None:
+def decode_report(fields: tuple[Any, ...] | None) -> OfHandler | None:
     """Returns the event for the fields that calcd.handler.report.decode() has returned, or None."""
-    if fields is None or fields[0] == report.FAILED:
+    if fields is None or fields[0] in (report.FAILED, report.ARRIVED):
         return None
-    if fields[0] == report.ACCEPTED:
-        _, handler, _, peer = fields
-        return Accepted(handler, peer.decode())
+    if fields[0] in (report.ACCEPTED, report.PROXIED):
+        _, handler, _, *names = fields
+        return Accepted(handler, *(name.decode() for name in names))
+    if fields[0] == report.HEADER_REFUSED:
+        _, handler, reason, proxy, digits = fields
+        return HeaderRefused(handler, reason, proxy.decode(), bytes.fromhex(digits.decode()))
     if fields[0] == report.PROGRESS:
         _, handler, *sums = fields
         return Progress(handler, Sums(*sums))

@@ -302,8 +302,10 @@ def _take_report(data: bytes) -> None:
     connections = Connections(log, LogConnections.ALL)
     for record, _ in before:
         match events.decode(record):
-            case events.Accepted(handler, peer):
-                connections.opened(peer, handler)
+            case events.HeaderRefused() as event:
+                connections.header_refused(event)
+            case events.Accepted(handler, peer, proxy):
+                connections.opened(peer, handler, proxy)
                 Sources(()).of(host_of(peer))
             case events.Progress(_, sums):
                 connections.goes_on(connections.opened("127.0.0.1:4321", _HANDLER), sums)

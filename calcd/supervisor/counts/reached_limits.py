@@ -14,6 +14,15 @@ _ATTRIBUTES = {
     admission.FULL: "max_connections",
     admission.TOO_MANY: "max_connections_per_source",
     admission.TOO_FAST: "max_rate_per_source",
+    admission.UNTRUSTED: "proxy_sources",
+}
+# What is said when a limit is reached, and when it is over.
+_OF_SOURCE = messages.SOURCE_REFUSED, messages.SOURCE_ADMITTED
+_MESSAGES = {
+    admission.FULL: (messages.FULL, messages.NO_LONGER_FULL),
+    admission.TOO_MANY: _OF_SOURCE,
+    admission.TOO_FAST: _OF_SOURCE,
+    admission.UNTRUSTED: (messages.UNTRUSTED_PROXY, messages.UNTRUSTED_PROXY_GONE),
 }
 
 
@@ -41,7 +50,9 @@ class ReachedLimits:
         self._log = log
         self._counters = counters
         counters.reached_by_limit = dict.fromkeys(map(_name, _ATTRIBUTES), 0)
-        counters.refused_by_limit = dict.fromkeys(map(_name, (admission.TOO_MANY, admission.TOO_FAST)), 0)
+        counters.refused_by_limit = dict.fromkeys(
+            (_name(which) for which in _ATTRIBUTES if which != admission.FULL), 0
+        )
         self._present: dict[_Key, _Reached] = {}
 
     def take(self, listener: int, settings: Settings, event: Limit) -> None:
@@ -50,8 +61,7 @@ class ReachedLimits:
         reached = self._present.get(key)
         if reached is None:
             reached = self._present[key] = _Reached(settings, event.which)
-            is_full = event.which == admission.FULL
-            message = messages.FULL if is_full else messages.SOURCE_REFUSED
+            message, _ = _MESSAGES[event.which]
             self._log.write(message, setting=reached.setting, source=event.source)
             self._counters.reached_by_limit[_name(event.which)] += 1
         reached.affected += event.affected
@@ -66,7 +76,7 @@ class ReachedLimits:
 
     def _over(self, key: _Key) -> None:
         reached = self._present.pop(key)
-        message = messages.NO_LONGER_FULL if key.which == admission.FULL else messages.SOURCE_ADMITTED
+        _, message = _MESSAGES[key.which]
         self._log.write(
             message,
             setting=reached.setting,

@@ -52,7 +52,11 @@ class ListenerProcess:
             "reading_end": self._reports,
             "writing_end": reports_for_handlers,
             "sockets": ",".join(map(str, listening)),
-            "protocols": ",".join("+".join(each.protocols or settings.protocols) for each in sockets),
+            "protocols": ",".join(
+                "+".join((*["proxy"] * each.is_proxied, *(each.protocols or settings.protocols)))
+                for each in sockets
+            ),
+            "proxies": ",".join(map(str, settings.proxy_sources)),
             "metrics": ",".join(map(str, metrics)),
             "page": page,
             "spare_handlers": settings.spare_handlers,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from calcd.linux.refuse_connections import refuse_new_connections
+from calcd.settings.addresses import PROXIED
 
 
 class Listening(NamedTuple):
@@ -16,9 +17,12 @@ class Listening(NamedTuple):
     is_own: bool  # opened by calcd, not passed by systemd
     file: os.stat_result | None = None  # of the socket file, if calcd made one
     protocols: tuple[str, ...] | None = None  # that are spoken here; None for Protocols=
+    is_proxied: bool = False  # each connection begins with the header of a proxy
 
     def __str__(self) -> str:
         """Returns the address as Listen= has it."""
+        if self.is_proxied:
+            return f"{PROXIED}{self._replace(is_proxied=False)}"
         name = self.socket.getsockname()
         if self.socket.family == socket.AF_UNIX:
             return f"unix:{name}"
