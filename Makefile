@@ -135,7 +135,7 @@ install-files: fitting
 	    >$(DESTDIR)$(DROP_INS)/prefix.conf; }
 	[ '$(or $(SYSTEMD),0)' -lt 254 ] || \
 	    install -D -m 644 -t $(DESTDIR)$(DROP_INS) packaging/systemd/calcd.service.d/10-restart.conf
-	install -m 644 packaging/systemd/calcd.socket packaging/systemd/calcd-metrics.socket $(DESTDIR)$(UNITS)
+	install -m 644 -t $(DESTDIR)$(UNITS) packaging/systemd/*.socket
 	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
 	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
 	for file in $(DOCS); do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file || exit; done
@@ -165,7 +165,7 @@ install: install-programs install-files
 # Whatever is missing or fails, the rest is removed. A configuration that was changed is kept; the user is removed
 # if it is the one that calcd.sysusers made.
 uninstall: fitting
-	@! $(LIVE) || for unit in calcd-metrics.socket calcd.service calcd.socket; do \
+	@! $(LIVE) || for unit in calcd-metrics.socket calcd-proxied.socket calcd.service calcd.socket; do \
 	    [ ! -e $(UNITS)/$$unit ] || systemctl --quiet disable --now $$unit || echo "not stopped: $$unit" >&2; done
 	@! $(HERE) || ! getent passwd calcd | grep -q ':Network calculator:' || userdel calcd || \
 	    echo 'kept, for the reason above: the user calcd' >&2
@@ -174,7 +174,7 @@ uninstall: fitting
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd $(DESTDIR)$(DOC)
 	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
 	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket \
-	    $(DESTDIR)$(UNITS)/calcd-metrics.socket
+	    $(DESTDIR)$(UNITS)/calcd-metrics.socket $(DESTDIR)$(UNITS)/calcd-proxied.socket
 	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf $(DESTDIR)$(DROP_INS)/10-restart.conf
 	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
 	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$manual; done

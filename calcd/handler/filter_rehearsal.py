@@ -32,12 +32,20 @@ _REQUESTS = (
     b"CLIENT ID\r\n" + b"ADD 6 7\r\n" * 8000 + b"*?\r\n",
     REQUEST.pack(1, 6, 7) * 6000 + REQUEST.pack(QUIT + 1, 0, 0),
 )
+# What comes first where there is a proxied socket. For a client with an address, admission would be asked.
+_HEADER = b"PROXY UNKNOWN\r\n"
 # Seconds. A rehearsal takes 0.003: one that takes longer says nothing about the filter.
 _TIME = 5.0
 
 
 def succeeds(
-    listeners_program: bytes, program: bytes, *, title: Title, limits: Limits, sources: Sources
+    listeners_program: bytes,
+    program: bytes,
+    *,
+    title: Title,
+    limits: Limits,
+    sources: Sources,
+    proxies: Sources | None,
 ) -> bool:
     """Whether a handler ends as it should under these filters, of which the second one is put in force as
     every handler does it. For a process that blocks all signals, and that is no listener."""
@@ -46,7 +54,14 @@ def succeeds(
     except OSError:  # no room for another process: that is for the listener to say, when it forks
         return True
     if child == 0:
-        _rehearse(Filter(listeners_program), Filter(program), title, limits, sources)
+        _rehearse(
+            Filter(listeners_program),
+            Filter(program),
+            title=title,
+            limits=limits,
+            sources=sources,
+            proxies=proxies,
+        )
     is_over = signals.wait_for((signals.SIGCHLD,), _TIME) is not None
     os.kill(child, signals.SIGKILL)  # it is a zombie by now, or hangs
     _, status = os.waitpid(child, 0)
@@ -55,7 +70,13 @@ def succeeds(
 
 
 def _rehearse(
-    listeners_filter: Filter, own_filter: Filter, title: Title, limits: Limits, sources: Sources
+    listeners_filter: Filter,
+    own_filter: Filter,
+    *,
+    title: Title,
+    limits: Limits,
+    sources: Sources,
+    proxies: Sources | None,
 ) -> None:
     """Does not return."""
     prctl(PR_SET_DUMPABLE, 0)  # its death is no news: no core(5) is wanted
@@ -70,10 +91,10 @@ def _rehearse(
     for client, sent in zip(clients, requests, strict=True):
         client.connect(listening.getsockname())
         client.setblocking(False)
-        client.send(sent)
+        client.send(sent if proxies is None else _HEADER + sent)
         client.shutdown(SHUT_WR)
     handler = Handler(
-        acceptor=Acceptor([listening], ["classic+resp"]),
+        acceptor=Acceptor([listening], ["classic+resp" if proxies is None else "proxy+classic+resp"]),
         reports=null,
         admission_requests=os.dup(null),
         title=title,
@@ -83,6 +104,7 @@ def _rehearse(
         published=Published(None),
         client_ids=ClientIds(),
         own_filter=own_filter,
+        proxies=proxies,
     )
     handler._left = len(requests)
     handler._listener = os.getppid()

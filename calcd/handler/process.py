@@ -25,6 +25,7 @@ from calcd.handler.report import (
     progress,
 )
 from calcd.handler.session import Session
+from calcd.handler.tracebacks import print_traceback
 from calcd.linux import signals
 from calcd.linux.prctl import PR_SET_PDEATHSIG, PR_SET_SECCOMP, bare_prctl
 from calcd.linux.seccomp import FILTER_NOT_TAKEN, SECCOMP_MODE_FILTER
@@ -33,8 +34,9 @@ from calcd.protocol.resp.dialogue import Dialogue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
+    from typing import Any
 
     from calcd.handler.acceptor import Acceptor
     from calcd.handler.client_ids import ClientIds
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from calcd.linux.process_title import Title
     from calcd.linux.seccomp import Filter
     from calcd.settings.limits import Limits
+
+    # As calcd.handler.peers.host_and_name().
+    Identify = Callable[[int, tuple[Any, ...] | str | bytes], tuple[str, bytes]]
 
 # Seconds between two SIGALRMs after a connection's lifetime. calcd.handler.deadlines, 4, says why one is not
 # enough.
@@ -65,7 +70,7 @@ CONNECTION_GONE = frozenset(
         errno.ENETUNREACH,
     }
 )
-_IDLE = b"calcd: waiting for a connection"
+IDLE = b"calcd: waiting for a connection"
 # Seconds between two checks that the listener is alive, while a handler waits for its answer.
 _CHECK_INTERVAL = 1.0
 
@@ -76,11 +81,13 @@ class Handler:
     __slots__ = (
         "_accept",
         "_accept_when_ready",
+        "_accepted",
         "_acceptor",
         "_admission_requests",
         "_files_for_accepting",
         "_filter",
         "_has_limits_of_source",
+        "_identify",
         "_inherited",
         "_is_warm_up",
         "_left",
@@ -107,13 +114,15 @@ class Handler:
         published: Published,
         client_ids: ClientIds,
         own_filter: Filter,
+        proxies: Sources | None = None,
         tells_progress: bool = True,
         is_warm_up: bool = False,
     ) -> None:
         """reports is the writing end of the reports' pipe. admission_requests is the eventfd that makes the
         listener read the pipe at once. inherited lists the listener's other file descriptors, which run()
-        closes. tells_progress says that the supervisor takes reports of connections that go on, too: it gets
-        them if the listener dies. In a warm-up, which runs in the listener itself, run() returns."""
+        closes. proxies has those of ProxySources= as exempt ones, and is None if no socket is proxied.
+        tells_progress says that the supervisor takes reports of connections that go on, too: it gets them if
+        the listener dies. In a warm-up, which runs in the listener itself, run() returns."""
         self._acceptor = acceptor
         self._accept = acceptor.accept
         self._accept_when_ready = acceptor.accept_when_ready
@@ -121,7 +130,25 @@ class Handler:
         self._filter = own_filter.argument
         self._is_warm_up = is_warm_up
         dialogue = Dialogue(published.info, client_ids.next)
-        self._session = Session(limits, dialogue, self._tell_progress if tells_progress else _tell_nobody)
+        tell_progress = self._tell_progress if tells_progress else _tell_nobody
+        # Who the client of a connection is, and the report of it.
+        self._identify: Identify = host_and_name
+        self._accepted: Callable[[int, int, bool, bytes], bytes] = accepted
+        if proxies is None:
+            self._session = Session(limits, dialogue, tell_progress)
+        else:
+            from calcd.handler.proxied import ProxiedSession  # noqa: PLC0415 - nobody else pays for it
+
+            self._session = session = ProxiedSession(
+                limits,
+                dialogue,
+                tell_progress,
+                acceptor=acceptor,
+                proxies=proxies,
+                reports=reports,
+                title=title,
+            )
+            self._identify, self._accepted = session.identify, session.accepted
         self._reports = reports
         self._admission_requests = admission_requests
         self._show, self._title = title.write, title.arguments
@@ -168,8 +195,8 @@ class Handler:
             for fd in self._inherited:
                 close(fd)
             show, title = self._show, self._title
-            show(title, 0, _IDLE)
-            accept = self._accept
+            show(title, 0, IDLE)
+            accept, identify, accepted = self._accept, self._identify, self._accepted
             while self._left:
                 try:
                     connection, address = accept()
@@ -181,8 +208,10 @@ class Handler:
                         self._failed(error)
                     continue
                 began = monotonic_ns()
-                host, peer = host_and_name(connection, address)
+                host, peer = identify(connection, address)
                 if not host:
+                    if not peer:  # a proxy's connection that has come to nothing
+                        continue
                     self._session.prepare(connection)
                 asks = self._has_limits_of_source and self._sources.of(host) != ""
                 try:
@@ -232,7 +261,7 @@ class Handler:
         self._session.forget()
         if process_time() > self._time_for_reuse:
             self._stop_accepting()
-        self._show(self._title, 0, _IDLE)
+        self._show(self._title, 0, IDLE)
 
     def _is_admitted(self) -> bool:
         """Makes an admission request and waits for the answer. If the listener has died, the connection is
@@ -278,15 +307,3 @@ class Handler:
 
 def _tell_nobody(_sums: tuple[int, ...]) -> None:
     pass
-
-
-def print_traceback(error: BaseException | None) -> None:
-    """Prints a traceback as Python does, but without source lines: a handler may not open the files."""
-    lines = ["Traceback (most recent call last):"]
-    at = error.__traceback__ if error else None
-    while at:
-        code = at.tb_frame.f_code
-        lines.append(f'  File "{code.co_filename}", line {at.tb_lineno}, in {code.co_qualname}')
-        at = at.tb_next
-    lines.append(f"{type(error).__name__}: {error}\n")
-    write(2, "\n".join(lines).encode(errors="backslashreplace"))

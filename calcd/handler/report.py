@@ -25,6 +25,9 @@ ACCEPTED = 1  # the handler has accepted a connection; this is an admission requ
 ENDED = 2  # its connection has ended
 FAILED = 3  # accept(2) has failed
 PROGRESS = 12  # its connection goes on: the sums so far
+ARRIVED = 20  # the handler has a connection on a proxied socket, and waits for the header
+PROXIED = 21  # as ACCEPTED, of that connection, when the header is there
+HEADER_REFUSED = 22  # that connection has come to nothing, or the proxy may not connect
 
 # How a connection ended, as far as its handler can know.
 NOT_KNOWN = 0  # as a handler of another calcd knows it, but this one does not: see decode_any()
@@ -47,6 +50,11 @@ STRANGER = 15  # nothing but what other protocols send, in a connection that beg
 # What a client spoke, as its first byte told.
 NOTHING, CLASSIC, RESP = range(3)
 
+# Why a proxy's connection has come to nothing, besides calcd.protocol.proxy_header.REASONS.
+HEADER_CUT_OFF = 10  # it ended within the header
+HEADER_LATE = 11  # ProxyTimeout= is over
+UNTRUSTED_PROXY = 12  # it is not among ProxySources=
+
 GOOD_ENDINGS = frozenset({QUIT, CLIENT_CLOSED, DRAINED})
 
 # The exit status (EX_OSERR) of a handler that gets no memory and so cannot report.
@@ -65,11 +73,24 @@ _ENDED = Struct(_SHORT_ENDED.format + "B4Q")
 _PROGRESS = Struct("<BiQQQ4Q")
 # The errno.
 _FAILED = Struct("<Bii")
-_STRUCTS = {ACCEPTED: _ACCEPTED, ENDED: _ENDED, FAILED: _FAILED, PROGRESS: _PROGRESS}
+_ARRIVED = Struct("<Bi")
+# Whether this is an admission request, the client's name, the proxy's name.
+_PROXIED = Struct("<Bi?80p80p")
+# Why, the proxy's name, and the first bytes of what it sent, in hexadecimal digits.
+_HEADER_REFUSED = Struct("<BiB80p121p")
+_STRUCTS = {
+    ACCEPTED: _ACCEPTED,
+    ENDED: _ENDED,
+    FAILED: _FAILED,
+    PROGRESS: _PROGRESS,
+    ARRIVED: _ARRIVED,
+    PROXIED: _PROXIED,
+    HEADER_REFUSED: _HEADER_REFUSED,
+}
 
-# The mark in front of every record. No record contains it: the two fields on which clients have influence
-# cannot, because a name has no line feed, and a request has fewer bytes than the mark. The mark's first byte
-# occurs in it only once, so an incomplete mark cannot hide a whole one.
+# The mark in front of every record. No record contains it: the fields on which clients have influence
+# cannot, because names and digits have no line feed, and a request has fewer bytes than the mark. The mark's
+# first byte occurs in it only once, so an incomplete mark cannot hide a whole one.
 START = b"\ncalcd reports: "
 # Bytes that the pipe holds, the kernel's default. One read(2) empties it.
 CAPACITY = 65_536
@@ -81,6 +102,14 @@ accepted = _ACCEPTED.pack
 ended = _ENDED.pack
 failed = _FAILED.pack
 progress = _PROGRESS.pack
+arrived = _ARRIVED.pack
+proxied = _PROXIED.pack
+_SHOWN_OF_HEADER = 60  # bytes: the longest line of IPv4, and a binary header with IPv6 addresses
+
+
+def header_refused(kind: int, handler: int, reason: int, proxy: bytes, data: bytes) -> bytes:
+    """data is what the proxy has sent, from its beginning."""
+    return _HEADER_REFUSED.pack(kind, handler, reason, proxy, data[:_SHOWN_OF_HEADER].hex().encode())
 
 
 def decode(record: bytes) -> tuple[Any, ...] | None:
@@ -98,8 +127,11 @@ def decode(record: bytes) -> tuple[Any, ...] | None:
             and protocol <= RESP
             and (ending not in (UNKNOWN_OPERATION, STRANGER) or len(request) > 0)
         )
+    elif record[0] == HEADER_REFUSED:
+        reason, proxy, digits = fields[2:]
+        is_sound = 0 < reason <= UNTRUSTED_PROXY and _is_name(proxy) and _are_digits(digits)
     else:
-        is_sound = record[0] != ACCEPTED or (fields[3].isascii() and fields[3].decode().isprintable())
+        is_sound = record[0] not in (ACCEPTED, PROXIED) or (_is_name(fields[3]) and _is_name(fields[-1]))
     return fields if is_sound else None
 
 
@@ -115,6 +147,14 @@ def decode_any(record: bytes) -> tuple[Any, ...] | None:
             return tuple(fields)
         record = _ENDED.pack(*fields)
     return decode(record)
+
+
+def _is_name(text: bytes) -> bool:
+    return text.isascii() and text.decode().isprintable()
+
+
+def _are_digits(text: bytes) -> bool:
+    return len(text) % 2 == 0 and not text.strip(b"0123456789abcdef")
 
 
 def open_pipe() -> tuple[int, int]:

@@ -9,7 +9,7 @@ from _socket import SHUT_WR
 from os import EX_OK, EX_SOFTWARE, _exit
 
 from calcd.handler.listener_signals import BLOCKED, STOP_ACCEPTING
-from calcd.handler.process import print_traceback
+from calcd.handler.tracebacks import print_traceback
 from calcd.linux import signals
 from calcd.linux.signals import bare_sigprocmask
 from calcd.linux.socket_view import SocketView

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Python 3.11 adapts code after 8 runs, and its instructions after some more.
 _CONNECTIONS = 32  # of each protocol
 _CLASSIC = [REQUEST.pack(oper, 6, 7) for oper in range(QUIT + 1)]
+# A header of the PROXY protocol, of version 2.
+_OF_THE_PROXY = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 _OPERATIONS = (b"ADD", b"SUB", b"MUL", b"DIV")
 _RESP = (
     *(b"*3\r\n$3\r\n%b\r\n$1\r\n6\r\n$1\r\n7\r\n" % name for name in _OPERATIONS),
@@ -32,16 +34,19 @@ _RESP = (
 )
 
 
-def warm_up(title: Title, limits: Limits, sources: Sources, client_ids: ClientIds) -> None:
+def warm_up(
+    title: Title, limits: Limits, sources: Sources, client_ids: ClientIds, proxies: Sources | None
+) -> None:
     """Serves a few connections in the listener, so that its forks inherit code that is specialized already.
 
     Since Python 3.11 (PEP 659), the interpreter rewrites code that has run several times, to find things
     where they were before. A handler whose code is not rewritten yet touches 16 pages of memory more.
+    proxies are those of the handlers that follow: None if no socket is proxied.
     """
     reports = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     # SOCK_SEQPACKET, so that each read gets one request, as from a client that waits for every reply.
     listening = listen_to_nobody(SOCK_SEQPACKET)
-    acceptor = Acceptor([listening], ["classic+resp"])
+    acceptor = Acceptor([listening], ["classic+resp" if proxies is None else "proxy+classic+resp"])
     handler = Handler(
         acceptor=acceptor,
         reports=reports,
@@ -54,12 +59,15 @@ def warm_up(title: Title, limits: Limits, sources: Sources, client_ids: ClientId
         published=Published(None),
         client_ids=client_ids,
         own_filter=Filter(b""),
+        proxies=proxies,
         is_warm_up=True,
     )
     handler._files_for_accepting = []
     for number in range(2 * _CONNECTIONS):
         client = socket(AF_UNIX, SOCK_SEQPACKET)
         client.connect(listening.getsockname())
+        if proxies is not None:
+            client.send(_OF_THE_PROXY)  # asks for no admission, which nobody would give
         for request in (_CLASSIC, _RESP)[number % 2]:
             client.send(request)
         client.shutdown(SHUT_WR)  # behind a QUIT, calcd waits for the client's half of the close

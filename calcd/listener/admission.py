@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from calcd.settings.limits import Limits
 
 # FULL, TOO_MANY and TOO_FAST are the limits that can be reached. The decision about a connection is
-# ADMITTED, or TOO_MANY or TOO_FAST, the reason to refuse it.
-ADMITTED, FULL, TOO_MANY, TOO_FAST = range(4)
+# ADMITTED, or TOO_MANY or TOO_FAST, the reason to refuse it. UNTRUSTED is what a handler decides: a source
+# is not among the proxies.
+ADMITTED, FULL, TOO_MANY, TOO_FAST, UNTRUSTED = range(5)
 
 _SECOND = 1_000_000_000
 

@@ -31,7 +31,9 @@ _MAX_SIZE = 4096 * 8  # bytes: BPF_MAXINSNS
 _NUMBERS = 1 << 20
 
 
-def build(title: Title, limits: Limits, sources: Sources) -> tuple[Filter, Filter, int, str]:
+def build(
+    title: Title, limits: Limits, sources: Sources, proxies: Sources | None
+) -> tuple[Filter, Filter, int, str]:
     """Returns the listener's filter, a handler's filter, what is missing for them, and a system call's name.
 
     What is missing is a constant of calcd.listener.packets, or 0. The name is that of the call that is the
@@ -48,7 +50,9 @@ def build(title: Title, limits: Limits, sources: Sources) -> tuple[Filter, Filte
         if child == 0:
             status = os.EX_SOFTWARE
             try:
-                status = _make(own, handlers, name, title=title, limits=limits, sources=sources)
+                status = _make(
+                    own, handlers, name, title=title, limits=limits, sources=sources, proxies=proxies
+                )
             finally:
                 if status == os.EX_SOFTWARE:
                     sys.excepthook(*sys.exc_info())
@@ -68,6 +72,7 @@ def _make(
     title: Title,
     limits: Limits,
     sources: Sources,
+    proxies: Sources | None,
 ) -> int:
     """Runs in the child: writes the filters to the files, and returns what is missing, as build()."""
     import site  # noqa: PLC0415 - too costly for the listener, which runs without it
@@ -88,7 +93,9 @@ def _make(
     own_program, handlers_program = _content(own), _content(handlers)
 
     def works(own: bytes, handlers: bytes) -> bool:
-        return filter_rehearsal.succeeds(own, handlers, title=title, limits=limits, sources=sources)
+        return filter_rehearsal.succeeds(
+            own, handlers, title=title, limits=limits, sources=sources, proxies=proxies
+        )
 
     if works(own_program, handlers_program) or not works(b"", b""):  # then it is not the filters' fault
         return 0

@@ -11,7 +11,7 @@ from calcd.handler.peers import host_of
 from calcd.handler.process import CONNECTION_GONE
 from calcd.linux import signals
 from calcd.listener import packets
-from calcd.listener.admission import ADMITTED, FULL
+from calcd.listener.admission import ADMITTED, FULL, UNTRUSTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,13 +95,23 @@ class HandlerReports:
             error = fields[2]
             if self._pool.may_accept(handler) and error in errno.errorcode:
                 self._troubles.note(error, "gone" if error in CONNECTION_GONE else "accept")
-        elif kind == report.ACCEPTED:
-            asks = fields[2]
-            if self._pool.may_accept(handler) and self._is_admitted(handler, now, *fields[2:]):
-                self._outbox.accepted(handler, record)
+        elif kind in (report.ACCEPTED, report.PROXIED):
+            asks, peer, *proxy = fields[2:]
+            if proxy and self._pool.awaits_header(handler):
+                self._waits_again(handler)
+            if self._pool.may_accept(handler) and self._is_admitted(handler, now, asks, peer):
+                # The supervisor counts checks of a proxy's own apart: they are in no sum.
+                tell = self._outbox.tell_of if proxy == [peer] else self._outbox.accepted
+                tell(handler, record)
             elif asks and handler in self._pool.serving:
                 # Another handler has reported in this one's name. This one would wait for ever for an answer.
                 self._signal(handler, signals.SIGKILL)
+        elif kind == report.ARRIVED:
+            if self._pool.may_accept(handler):
+                self._admission.decide("", now)
+                self._pool.accepted(handler, now, None)
+        elif kind == report.HEADER_REFUSED:
+            self._take_refusal(handler, record, *fields[2:4])
         elif handler not in self._pool.serving:
             pass  # a report in another's name
         elif kind == report.PROGRESS:
@@ -114,8 +124,24 @@ class HandlerReports:
         """The handler's connection has ended. Returns time.monotonic_ns() of its accept."""
         accepted, source = self._pool.serving[handler]
         self._pool.ended(handler, leaves)
-        self._admission.ended(source)
+        self._admission.ended(source or "")
         return accepted
+
+    # Connections of proxies -----------------------------------------------------------------------
+
+    def _waits_again(self, handler: int) -> None:
+        """The header is there, and the client is admitted next; or nothing comes of the connection."""
+        self._pool.waits_again(handler)
+        self._admission.ended("")
+
+    def _take_refusal(self, handler: int, record: bytes, reason: int, proxy: bytes) -> None:
+        if reason == report.UNTRUSTED_PROXY:
+            if self._pool.may_accept(handler):
+                host = host_of(proxy.decode())
+                self._reached.add(UNTRUSTED, self._sources.of(host) or host, 1)
+        elif self._pool.awaits_header(handler):
+            self._waits_again(handler)
+            self._outbox.tell(record)
 
     # Admission requests ---------------------------------------------------------------------------
 
@@ -180,6 +206,8 @@ class HandlerReports:
             self._reaped = handler
             self.take_reports()  # the handler's last ones among them
             self._reaped = 0
+            if self._pool.awaits_header(handler):  # the supervisor does not know of a connection yet
+                self._waits_again(handler)
             if handler in self._pool.serving:
                 microseconds = (time.monotonic_ns() - self._ended(handler, leaves=True)) // 1000
                 self._outbox.tell_of(handler, packets.died(handler, status, microseconds))

@@ -59,6 +59,7 @@ class Listener:
         sockets: Sequence[socket],
         metrics: Sequence[socket],
         protocols: Sequence[str],
+        proxies: Sources | None,
         supervisor: socket,
         reports: tuple[int, int],
         signals: int,
@@ -74,9 +75,10 @@ class Listener:
         handlers_filter: Filter,
     ) -> None:
         """sockets are the listening ones for clients, protocols what each speaks (calcd.handler.acceptor).
-        metrics are those for scrapes. supervisor is the listener's end of the pair. reports are the reading
-        and the writing end of the handlers' pipe. signals is a signalfd for SIGNALS. calcd.listener.leaving
-        describes has_successor and drain_time, calcd.listener.outbox sums_up and tells_progress."""
+        metrics are those for scrapes. calcd.handler.process describes proxies. supervisor is the listener's
+        end of the pair. reports are the reading and the writing end of the handlers' pipe. signals is a
+        signalfd for SIGNALS. calcd.listener.leaving describes has_successor and drain_time,
+        calcd.listener.outbox sums_up and tells_progress."""
         reports_to_read, reports_to_write = reports
         admission_requests = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._signals = signals
@@ -101,7 +103,7 @@ class Listener:
             *(listening.fileno() for listening in metrics),
         ]
         client_ids = ClientIds()
-        warm_up(title, limits, sources, client_ids)
+        warm_up(title, limits, sources, client_ids, proxies)
         handler = Handler(
             acceptor=acceptor,
             reports=reports_to_write,
@@ -113,6 +115,7 @@ class Listener:
             published=published,
             client_ids=client_ids,
             own_filter=handlers_filter,
+            proxies=proxies,
             tells_progress=tells_progress,
         )
         self._scrapes = Scrapes(

@@ -23,7 +23,8 @@ def main() -> int:
     The last argument has the words that calcd.supervisor.held.listener_process writes: name=value, separated
     by spaces; a list has commas. supervisor, reading_end and writing_end (of the reports' pipe), sockets,
     metrics and page (calcd.linux.shared_page) are file descriptors. protocols are those of each socket,
-    joined by a plus sign. exempt is a list of networks. The other words are limits and arguments of Listener.
+    joined by a plus sign, with the word proxy where a proxy's header comes first. exempt and proxies are
+    lists of networks. The other words are limits and arguments of Listener.
     """
     huge_pages.move_program_text()
     given = dict(word.split("=") for word in sys.argv[-1].split())
@@ -34,11 +35,15 @@ def main() -> int:
     metrics = [socket(fileno=int(fd)) for fd in given.get("metrics", "").split(",") if fd]
     limits = Limits(given)
     sources = Sources(given["exempt"].split(",") if given["exempt"] else ())
+    # A supervisor from before an upgrade names none: its own protocol is the classic one.
+    protocols = given.get("protocols", ",".join(["classic"] * len(sockets))).split(",")
+    trusted = [network for network in given.get("proxies", "").split(",") if network]
+    proxies = Sources(trusted) if "proxy" in "+".join(protocols) else None
     _close_all_but(
         {supervisor.fileno(), *reports, *(listening.fileno() for listening in (*sockets, *metrics))}
     )
     title = Title()
-    own_filter, handlers_filter, missing, call = filters.build(title, limits, sources)
+    own_filter, handlers_filter, missing, call = filters.build(title, limits, sources, proxies)
     if missing and (missing <= packets.NO_KERNEL_SUPPORT or "hears_of_calls" in given):
         supervisor.send(packets.pack([packets.unconfined(missing, call)]))
     elif missing:  # a supervisor from before an upgrade ends if it gets an event that it does not know
@@ -52,8 +57,8 @@ def main() -> int:
     listener = Listener(
         sockets=sockets,
         metrics=metrics,
-        # A supervisor from before an upgrade names none: its own protocol is the classic one.
-        protocols=given.get("protocols", ",".join(["classic"] * len(sockets))).split(","),
+        protocols=protocols,
+        proxies=proxies,
         supervisor=supervisor,
         reports=reports,
         signals=signalfd,

@@ -33,6 +33,8 @@ COUNT = 4  # count connections that another listener has accepted or lost, by ho
 
 # Events.
 ACCEPTED = report.ACCEPTED
+PROXIED = report.PROXIED
+HEADER_REFUSED = report.HEADER_REFUSED
 ENDED = report.ENDED
 PROGRESS = report.PROGRESS
 DIED = 4  # a handler died while it served a connection

@@ -17,8 +17,9 @@ class Pool:
         """spare is the number of handlers that shall wait ahead of need."""
         self._spare = spare
         self.is_reused = connections_per_handler > 1
-        # Handlers are known by PID. One that serves has time.monotonic_ns() of its accept(2), and a source.
-        self.serving: dict[int, tuple[int, str]] = {}
+        # Handlers are known by PID. One that serves has time.monotonic_ns() of its accept(2), and a source;
+        # None as long as it waits for the header of a proxy, which names the client.
+        self.serving: dict[int, tuple[int, str | None]] = {}
         self.waiting: set[int] = set()
         self.dismissed: set[int] = set()  # waited, and shall leave; a connection may come first
         self.leaving: set[int] = set()
@@ -93,7 +94,10 @@ class Pool:
     def may_accept(self, handler: int) -> bool:
         return handler in self.waiting or handler in self.dismissed
 
-    def accepted(self, handler: int, now: int, source: str) -> None:
+    def awaits_header(self, handler: int) -> bool:
+        return self.serving.get(handler, (0, ""))[1] is None
+
+    def accepted(self, handler: int, now: int, source: str | None) -> None:
         """A handler that may_accept() has accepted a connection, at now in ns."""
         self.waiting.discard(handler)
         self.dismissed.discard(handler)
@@ -111,6 +115,12 @@ class Pool:
         else:
             self.leaving.add(handler)
             self.unreplaced += 1
+
+    def waits_again(self, handler: int) -> None:
+        """A handler that awaits_header() waits for it no longer, and may_accept()."""
+        del self.serving[handler]
+        self.waiting.add(handler)
+        self.connections -= 1
 
     def left(self, handler: int) -> bool:
         """A handler that does not serve has ended and was reaped. Returns whether it could still accept, for

@@ -117,6 +117,8 @@ REUSED_HANDLER: tuple[Call, ...] = (
     ("setitimer",),  # the lifetime of a connection
     ("clock_nanosleep",),  # a pause when the system lacks what accept(2) needs
     ("clock_nanosleep_time64",),  # likewise on 32-bit systems
+    ("recvfrom",),  # the header of a proxy: its bytes are looked at before they are read
+    ("recv",),  # likewise on 32-bit systems
 )
 LISTENER: tuple[Call, ...] = (
     *REUSED_HANDLER,
@@ -131,8 +133,6 @@ LISTENER: tuple[Call, ...] = (
     ("pread64",),  # how long the listener has waited for a CPU
     ("ioctl", _is(1, termios.FIONBIO)),  # makes sockets non-blocking
     ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, SO_BINDTOIFINDEX)),  # makes sockets refuse connections
-    ("recvfrom",),  # the supervisor's commands
-    ("recv",),  # likewise on 32-bit systems
     ("sendto",),  # events to the supervisor
     ("send",),  # likewise on 32-bit systems
     ("rt_sigaction",),  # in the child of a fork, for its lifetime; in the interpreter, when it ends

@@ -214,7 +214,8 @@ SPARE_DIED = Message(
     syslog.LOG_WARNING,
     "handler {handler} died while it waited for a connection: {status}; others serve",
     subject="A process that waited for a client has died",
-    meaning="The handler {handler} had no connection: nobody was disconnected. Somebody has killed it, the "
+    meaning="The handler {handler} had no connection, or one of a proxy that had not sent its header yet: no "
+    "client had been answered. Somebody has killed it, the "
     "kernel has because memory was short, or calcd has a defect.",
     remedy='After SIGKILL, look for the kernel\'s out-of-memory killer in "journalctl -k". After an '
     'exit status, a traceback stands nearby in "journalctl -u calcd": it belongs into a bug '
@@ -331,6 +332,52 @@ SOURCE_ADMITTED = Message(
     "{setting}. Since then, none was for ten seconds, or calcd has stopped or reloaded.",
     remedy="Nothing needs to be done.",
 )
+UNTRUSTED_PROXY = Message(
+    "5cb4b73e98b5403a87f498c85c541286",
+    syslog.LOG_WARNING,
+    "{source} is not in {setting}: its connections to the proxied socket are closed at once. If it is a "
+    "proxy of yours, name it there; if it is a client, it has to connect to the proxy",
+    subject="Somebody who is no proxy has connected where proxies do",
+    meaning="On a proxied socket, the header that a connection begins with says who the client is. So only "
+    "machines may connect there that calcd is told to believe: {setting}. {source} is none of them. Its "
+    "connections are closed before a byte is read.",
+    remedy="If {source} is a proxy of yours, name it in ProxySources= of calcd.conf(5), and reload. If it is "
+    "a client, give it the address of the proxy, or of a socket that is not proxied. If it is neither, a "
+    "firewall or IPAddressAllow= of calcd-proxied.socket keeps it away.",
+)
+UNTRUSTED_PROXY_GONE = Message(
+    "02ff74544623446f8e4561876679f9ae",
+    syslog.LOG_NOTICE,
+    "{source}, which is not in {setting}, connects no more to the proxied socket, after {duration} s: "
+    "connections closed: {affected}",
+    subject="Who is no proxy has stopped connecting where proxies do",
+    meaning="In {duration} seconds, {affected} connections from {source} were closed at once, because it is "
+    "not in {setting}. Since then, there was none for ten seconds, or calcd has stopped or reloaded.",
+    remedy="Nothing needs to be done.",
+)
+HEADER_REFUSED = Message(
+    "20f7f2a389004287b53b8533f7168223",
+    syslog.LOG_WARNING,
+    "connection of the proxy {proxy} closed: {reason}; what came first is {frame}. {remedy}",
+    subject="A proxy's connection has been closed, because of its header",
+    meaning="A connection to a proxied socket begins with a header of the PROXY protocol, version 1 or 2, "
+    "which says who the client is. {proxy} may connect there, and {reason}. What came first is {frame}. "
+    "calcd never guesses whether there is a header, and closes the connection: else it would take the "
+    "proxy's bytes for a client's, or the other way round.",
+    remedy="{remedy}. The proxy's settings and the socket have to agree: a header is due on a proxied socket "
+    "(Listen=proxied:ADDRESS, or calcd-proxied.socket), always, and on no other.",
+)
+PROXY_CHECKED = Message(
+    "2a7dc615cfa64a5ea3faaed2cdf1091f",
+    syslog.LOG_DEBUG,
+    "check {session} of the proxy {proxy} ended after {duration} s: {ending}; requests: {requests}, bytes "
+    "in: {received}, bytes out: {sent}, protocol: {protocol}",
+    subject="A proxy has looked whether calcd is well",
+    meaning="{proxy} has connected for itself, and not for a client: it sees whether calcd answers. Such "
+    "connections are no part of any count but their own, and no limit of a source is for them. HAProxy also "
+    "says so of clients of its Unix sockets, which have no address.",
+    remedy="Nothing needs to be done.",
+)
 TOO_FEW = Message(
     "8bf4d545203b48f3880f7fa415d5e256",
     syslog.LOG_WARNING,
@@ -432,14 +479,17 @@ COUNTERS = Message(
     "since {since}: connections now: {connections}, served: {served}, requests answered: {requests}, errors: "
     "{errors}, cut off: {cut_off}, strangers: {strangers}, probes: {probes}, refused: {refused}, "
     "limits reached: {limits_reached}, bytes in: {received}, bytes out: {sent}, reloads: {reloads}, "
-    "listeners lost: {listeners_lost}",
+    "listeners lost: {listeners_lost}, checks of proxies: {checks}, headers of proxies refused: "
+    "{headers_refused}",
     subject="The sums of what calcd has done",
     meaning="Somebody has asked for the counters, by SIGUSR1. All but the connections open now "
     "({connections}) are sums since calcd was started, at {since}: connections served that "
     "have ended ({served}), those of them that did not end well ({errors}), those that their clients ended "
     "before they sent a byte, as health checks do ({probes}), requests answered ({requests}), reloads "
-    "({reloads}), and listeners, the processes that accept connections, that have died and were replaced "
-    "({listeners_lost}).",
+    "({reloads}), listeners, the processes that accept connections, that have died and were replaced "
+    "({listeners_lost}), and, where there is a proxied socket, checks of the proxies themselves ({checks}), "
+    "which are no part of the other sums, and connections of proxies whose header was refused "
+    "({headers_refused}).",
     remedy="Nothing needs to be done. If there are many errors or lost listeners, each has a line in the "
     "journal, with an explanation.",
 )

@@ -21,6 +21,7 @@ class Address(NamedTuple):
     path: str = ""  # AF_UNIX
     zone: str = ""  # the interface of a link-local address (RFC 4007): its name or its number
     is_for_both: bool = False  # AF_INET6, all addresses: IPv4 as well
+    is_proxied: bool = False  # each connection begins with the header of a proxy
 
     def sockaddr(self) -> tuple[str, int] | tuple[str, int, int, int] | str:
         """Returns the address as socket.bind() takes it. Raises OSError if there is no such interface now."""
@@ -31,6 +32,8 @@ class Address(NamedTuple):
         return self.host, self.port, 0, _index(self.zone)
 
     def __str__(self) -> str:
+        if self.is_proxied:
+            return f"{PROXIED}{self._replace(is_proxied=False)}"
         if self.family == socket.AF_UNIX:
             return f"unix:{self.path}"
         if self.is_for_both:
@@ -50,11 +53,19 @@ def _index(interface: str) -> int:
 
 
 _INTERFACE = r"[^/\s%\[\]]{1,15}"  # IFNAMSIZ, with the terminating NUL
+PROXIED = "proxied:"
 SUN_PATH_MAX = 107  # unix(7): sun_path has 108 bytes, the last one for the terminating NUL
 
 
 def parse_address(text: str) -> Address:
-    """Returns the address for IPv4:PORT, [IPv6]:PORT, [IPv6%ZONE]:PORT, *:PORT or unix:/PATH."""
+    """Returns the address for IPv4:PORT, [IPv6]:PORT, [IPv6%ZONE]:PORT, *:PORT or unix:/PATH, each with or
+    without proxied: in front."""
+    if text.startswith(PROXIED):
+        return _parse(text.removeprefix(PROXIED))._replace(is_proxied=True)
+    return _parse(text)
+
+
+def _parse(text: str) -> Address:
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
         if not path.startswith("/"):

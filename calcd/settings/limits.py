@@ -26,6 +26,7 @@ class Limits:
         "frame_timeout",
         "idle_timeout",
         "send_timeout",
+        "proxy_timeout",
         "connection_lifetime",
         "handler_cpu_time",
         "handler_memory",
@@ -41,14 +42,16 @@ class Limits:
     frame_timeout: float
     idle_timeout: float
     send_timeout: float
+    proxy_timeout: float
     connection_lifetime: float
     handler_cpu_time: float
     handler_memory: float
 
     def __init__(self, given: Mapping[str, str | float]) -> None:
-        """given maps each of NAMES to a number or the text of one. Other names in it are ignored."""
+        """given maps NAMES to a number or the text of one. One that a supervisor from before an upgrade does
+        not know is no limit. Other names in it are ignored."""
         for name in self.NAMES:
-            setattr(self, name, float(given[name]))
+            setattr(self, name, float(given.get(name, math.inf)))
 
     def of(self, *names: str) -> Limits:
         """Returns only the limits with these names. The others are math.inf."""

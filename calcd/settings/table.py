@@ -31,9 +31,9 @@ class Settings:
             repeatable=True,
             option="--listen",
             metavar="ADDRESS",
-            help="Where to listen: IPV4:PORT, [IPV6]:PORT, *:PORT for all addresses of both, or unix:/PATH. "
-            "Can be given more than once. With port 0 the kernel picks one. Not used when systemd passes "
-            "the sockets.",
+            help="Where to listen: IPV4:PORT, [IPV6]:PORT, *:PORT for all addresses of both, or unix:/PATH; "
+            "with proxied: in front, for proxies that send a header of the PROXY protocol. Can be given more "
+            "than once. With port 0 the kernel picks one. Not used when systemd passes the sockets.",
         )
     )
     free_bind: bool = row(
@@ -176,6 +176,30 @@ class Settings:
             repeatable=True,
             help="Addresses and networks for which the limits for a source do not hold. Clients of Unix "
             "sockets are always exempt. Empty for none.",
+        )
+    )
+    proxy_sources: tuple[values.Network, ...] = row(
+        Setting(
+            name="ProxySources",
+            parse=values.parse_networks,
+            format=values.format_networks,
+            default="127.0.0.0/8 ::1/128",
+            reloadable=True,
+            repeatable=True,
+            help="Addresses and networks of the proxies that may connect to a proxied socket, and are "
+            "believed. Connections of others are closed before a byte is read. Who may connect to a proxied "
+            "Unix socket is said by its mode. Empty for none.",
+        )
+    )
+    proxy_timeout: float = row(
+        Setting(
+            name="ProxyTimeout",
+            parse=values.parse_timeout,
+            format=values.format_timeout,
+            default="5s",
+            reloadable=True,
+            help="How long a proxy may take from its connect to the end of its header. A balancer that sends "
+            "the header with its client's first bytes needs as long as its clients do.",
         )
     )
     max_requests: float = row(

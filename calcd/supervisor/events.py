@@ -26,6 +26,7 @@ class Accepted(NamedTuple):
 
     handler: int  # its PID, as in the other events
     peer: str
+    proxy: str = ""  # that the connection came by
 
 
 class Sums(NamedTuple):
@@ -76,6 +77,15 @@ class Served(NamedTuple):
     sums: Sums
 
 
+class HeaderRefused(NamedTuple):
+    """A connection of a proxy has come to nothing."""
+
+    handler: int
+    reason: int  # calcd.protocol.proxy_header, calcd.handler.report
+    proxy: str
+    sent: bytes  # the first bytes that came
+
+
 class Died(NamedTuple):
     handler: int
     wait_status: int
@@ -111,19 +121,12 @@ class NotKnown(NamedTuple):
     kind: int
 
 
-Event = (
-    Ready
-    | Alive
-    | Accepted
-    | Ended
-    | Progress
-    | Served
-    | Died
-    | Lost
-    | Trouble
-    | Limit
-    | Unconfined
-    | NotKnown
+OfHandler = Accepted | HeaderRefused | Ended | Progress
+Event = Ready | Alive | OfHandler | Served | Died | Lost | Trouble | Limit | Unconfined | NotKnown
+# Those that are a handler's reports.
+_REPORTS = (
+    *(packets.ACCEPTED, packets.PROXIED, packets.HEADER_REFUSED, packets.ENDED, packets.PROGRESS),
+    *(report.ARRIVED, report.FAILED),
 )
 
 
@@ -135,7 +138,7 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911, PLR0912 - one for ea
     Raises struct.error for an event that no version of calcd.listener.packets makes.
     """
     (kind,) = event[:1]
-    if kind in (packets.ACCEPTED, packets.ENDED, packets.PROGRESS, report.FAILED):
+    if kind in _REPORTS:
         return decode_report(report.decode_any(event))
     if kind == packets.SERVED and len(event) == packets.OLD_SERVED_EVENT.size:
         _, connections, *sums = packets.OLD_SERVED_EVENT.unpack(event)
@@ -153,7 +156,7 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911, PLR0912 - one for ea
         return Trouble(error, times, event[packets.TROUBLE_HEAD.size :].decode())
     if kind == packets.LIMIT:
         _, which, is_over, affected = packets.LIMIT_HEAD.unpack_from(event)
-        if which not in (admission.FULL, admission.TOO_MANY, admission.TOO_FAST):
+        if not admission.FULL <= which <= admission.UNTRUSTED:
             return NotKnown(kind)
         return Limit(which, is_over, affected, event[packets.LIMIT_HEAD.size :].decode())
     if kind == packets.UNCONFINED:
@@ -171,13 +174,16 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911, PLR0912 - one for ea
     return NotKnown(kind)
 
 
-def decode_report(fields: tuple[Any, ...] | None) -> Accepted | Ended | Progress | None:
+def decode_report(fields: tuple[Any, ...] | None) -> OfHandler | None:
     """Returns the event for the fields that calcd.handler.report.decode_any() has returned, or None."""
-    if fields is None or fields[0] == report.FAILED:
+    if fields is None or fields[0] in (report.FAILED, report.ARRIVED):
         return None
-    if fields[0] == report.ACCEPTED:
-        _, handler, _, peer = fields
-        return Accepted(handler, peer.decode())
+    if fields[0] in (report.ACCEPTED, report.PROXIED):
+        _, handler, _, *names = fields
+        return Accepted(handler, *(name.decode() for name in names))
+    if fields[0] == report.HEADER_REFUSED:
+        _, handler, reason, proxy, digits = fields
+        return HeaderRefused(handler, reason, proxy.decode(), bytes.fromhex(digits.decode()))
     if fields[0] == report.PROGRESS:
         _, handler, *sums = fields
         return Progress(handler, Sums(*sums))

@@ -28,6 +28,7 @@ def main() -> None:
     host, _, port = server.rpartition(":")
     target = {
         "decoder": lambda: targets.decoder(counts),
+        "header": lambda: targets.header(counts),
         "dialogue": lambda: resp_target.dialogue(counts),
         "session": lambda: targets.session(counts),
         "reports": lambda: targets.reports(counts),
@@ -39,7 +40,7 @@ def main() -> None:
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         dice = random.Random(seed)
-        if name == "reports" or dice.random() < 0.5:
+        if name in ("header", "reports") or dice.random() < 0.5:
             data = bytes(atheris.Mutate(data, max_size))
         elif name == "decoder":
             data = inputs.change_stream(data, dice)

@@ -26,6 +26,7 @@ CORPUS = FOLDER / "corpus"
 # The daemon is sent the streams that the session is.
 TARGETS = {
     "decoder": "decoder",
+    "header": "header",
     "dialogue": "dialogue",
     "session": "session",
     "reports": "reports",

@@ -4,6 +4,7 @@ should not."""
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import math
 import os
 import signal
@@ -12,7 +13,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from fuzz import inputs, model
+from fuzz import inputs, model, proxy_model
 from fuzz.counts import Counts
 from fuzz.model import Conversation
 from support.exchange import exchange
@@ -27,6 +28,7 @@ from calcd.log.log import Log
 from calcd.log.messages import Message
 from calcd.protocol import calculator
 from calcd.protocol.foreign import looks_like, shown
+from calcd.protocol.proxy_header import HeaderError, parse
 from calcd.protocol.resp.dialogue import Dialogue
 from calcd.settings.limits import Limits
 from calcd.settings.values import LogConnections, LogLevel, LogTarget
@@ -86,6 +88,35 @@ def decoder(counts: Counts) -> Target:
         assert (b"".join(replies), stop) == expected
         counts.add("inputs")
         counts.add("frames", frames_of(said))
+
+    return target
+
+
+# --- The header of a proxy
+
+
+def header_of(data: bytes) -> proxy_model.Header | str:
+    """What calcd.protocol.proxy_header makes of the data, in the words of the second model."""
+    try:
+        header = parse(data)
+    except HeaderError:
+        return proxy_model.REFUSED
+    if header is None:
+        return proxy_model.MORE
+    size, host, port = header
+    return proxy_model.Header(size, host and proxy_model.shown(ipaddress.ip_address(host)), port)
+
+
+def header(counts: Counts) -> Target:
+    """calcd.protocol.proxy_header, on the data and on all that has come of it before."""
+
+    def target(data: bytes) -> None:
+        whole = proxy_model.read(data)
+        assert header_of(data) == whole
+        for size in range(min(len(data), 300)):
+            # What is known is not unknown again, nor another thing.
+            assert header_of(data[:size]) in (proxy_model.MORE, whole)
+        counts.add("inputs")
 
     return target
 
@@ -272,8 +303,10 @@ def _take_report(data: bytes) -> None:
     connections = Connections(Counters(), {}, log, LogConnections.ALL)
     for record, _ in before:
         match events.decode(record):
-            case events.Accepted(handler, peer):
-                connections.opened(peer, handler)
+            case events.HeaderRefused() as event:
+                connections.header_refused(event)
+            case events.Accepted(handler, peer, proxy):
+                connections.opened(peer, handler, proxy)
                 Sources(()).of(host_of(peer))
             case events.Progress(_, sums):
                 connections.goes_on(connections.opened("127.0.0.1:4321", _HANDLER), sums)

@@ -21,6 +21,7 @@ def files(folder: str) -> list[Path]:
     ("make", "file"),
     [
         *((targets.decoder, file) for file in files("decoder")),
+        *((targets.header, file) for file in files("header")),
         *((resp_target.dialogue, file) for file in files("dialogue")),
         *((targets.session, file) for file in files("session")),
         *((targets.reports, file) for file in files("reports")),

@@ -10,7 +10,7 @@ from support.daemon import TREE
 SHORT = "-max_total_time=2"
 
 
-@pytest.mark.parametrize("target", ["decoder", "dialogue", "session", "reports"])
+@pytest.mark.parametrize("target", ["decoder", "header", "dialogue", "session", "reports"])
 def test_the_fuzzer_finds_nothing(tmp_path: Path, target: str) -> None:
     result = run(target, SHORT, tmp_path / "found")
     assert result.counts["inputs"]

@@ -31,16 +31,16 @@ def test_it_serves_as_soon_as_apt_has_installed_it(installed: Machine) -> None:
     assert installed.output("calc-client add 2 3") == "5"
     enabled = installed.output("systemctl is-enabled calcd.socket calcd.service")
     assert enabled.split() == ["enabled", "enabled"]
-    metrics = installed.run("systemctl is-enabled calcd-metrics.socket", check=False).stdout
-    assert metrics == "disabled\n"
-    assert installed.show("calcd-metrics.socket", "ActiveState") == "inactive"
+    for unit in ("calcd-metrics.socket", "calcd-proxied.socket"):
+        assert installed.run(f"systemctl is-enabled {unit}", check=False).stdout == "disabled\n"
+        assert installed.show(unit, "ActiveState") == "inactive"
     assert installed.show("calcd.socket", "ActiveState") == "active"
     assert installed.output(f"systemctl --failed --quiet; dpkg --verify {' '.join(NAMES)}") == ""
 
 
 def test_its_units_are_for_the_systemd_of_the_release(suite: str, installed: Machine) -> None:
     assert restart_settings(installed) == RESTART_SETTINGS[suite]
-    units = "calcd.service calcd.socket calcd-metrics.socket"
+    units = "calcd.service calcd.socket calcd-metrics.socket calcd-proxied.socket"
     verified = installed.run(f"systemd-analyze verify --man=no {units}")
     assert verified.stderr == ""
     older = "systemd (<< 254~)" if len(RESTART_SETTINGS[suite]) > 1 else ""
@@ -142,11 +142,11 @@ def test_it_says_who_has_its_address_and_what_to_do(tester: Machine, package: Pa
 
 def test_remove_stops_it_and_keeps_the_configuration(tester: Machine, package: Package) -> None:
     tester.run(f"{INSTALL} {package.debs}; calc-client add 2 3")
-    tester.run("systemctl restart calcd.service calcd-metrics.socket")
+    tester.run("systemctl restart calcd.service calcd-metrics.socket calcd-proxied.socket")
     tester.run("echo DrainTime=5s >>/etc/calcd/calcd.conf; apt-get -y remove calcd")
     assert tester.output("calc-client --version")
     assert tester.run("pgrep -a -u calcd", check=False).stdout == ""
-    assert tester.output("ss -Hltn 'sport = :7070 or sport = :7079'") == ""
+    assert tester.output("ss -Hltn 'sport = :7070 or sport = :7071 or sport = :7079'") == ""
     assert tester.run("ls -d /run/calcd /run/calcd-root", check=False).stdout == ""
     tester.run(f"{INSTALL} {package.debs}")
     assert "DrainTime=5s" in tester.output("calcd --dump-config").splitlines()

@@ -151,7 +151,7 @@ def test_usr1_logs_the_counters(tmp_path: Path) -> None:
             calcd.wait_for_log(
                 r"since 20\d\d-.*: connections now: 1, served: 1, requests answered: 1, errors: 1, cut off: "
                 r"0, strangers: 0, probes: 0, refused: 0, limits reached: 0, bytes in: 24, bytes out: 4, "
-                r"reloads: 0, listeners lost: 0"
+                r"reloads: 0, listeners lost: 0, checks of proxies: 0, headers of proxies refused: 0"
             )
 
 

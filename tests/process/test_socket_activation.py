@@ -112,6 +112,24 @@ def test_where_a_socket_has_no_name_the_configuration_says_what_is_spoken(
             assert (_answers if protocols == "classic" else _speaks_resp)(connection)
 
 
+@pytest.mark.parametrize("protocols", ["classic", "resp", "classic resp"])
+def test_a_socket_named_proxied_speaks_behind_a_proxys_header_what_the_configuration_says(
+    folder: Path, protocols: str
+) -> None:
+    header = b"PROXY TCP4 192.0.2.1 192.0.2.9 1234 7070\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        calcd = Activated(folder, passed, names="proxied")
+        calcd.config.write_text(f"[calcd]\nProtocols={protocols}\n")
+        with calcd:
+            (serves,) = calcd.wait_for_log(r"calcd \S+ serves on (.*)")
+            assert serves[1] == f"proxied:127.0.0.1:{passed.getsockname()[1]}"
+            for protocol in protocols.split():
+                with socket.create_connection(passed.getsockname()) as connection:
+                    connection.sendall(header)
+                    assert (_answers if protocol == "classic" else _speaks_resp)(connection)
+            calcd.wait_for_log("connection 1 from 192.0.2.1:1234 opened, .*")
+
+
 def test_sockets_without_a_name_are_served_too(folder: Path) -> None:
     """systemd calls one "unknown" that a unit does not name; other tools do not set the variable."""
     with socket.create_server(("127.0.0.1", 0)) as passed:
@@ -212,8 +230,8 @@ def _refusal(calcd: Calcd) -> str:
 def test_a_socket_of_an_unknown_name_is_refused(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as passed:
         assert _refusal(Activated(folder, passed, names="clasic")) == (
-            "calcd: the socket unit passes a socket named 'clasic': calcd knows calcd, classic, resp and "
-            "metrics; set FileDescriptorName=calcd in the unit"
+            "calcd: the socket unit passes a socket named 'clasic': calcd knows calcd, classic, resp, "
+            "proxied and metrics; set FileDescriptorName=calcd in the unit"
         )
 
 

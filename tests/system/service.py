@@ -46,10 +46,10 @@ class Service:
 
     def _reset(self) -> None:
         self.machine.run(
-            "systemctl disable --now --quiet calcd-metrics.socket; "
+            "systemctl disable --now --quiet calcd-metrics.socket calcd-proxied.socket; "
             "systemctl stop calcd.service calcd.socket; "
             "systemctl reset-failed; "
-            f"rm -rf /etc/systemd/system/calcd{{.,-metrics.}}* {_DROP_IN}; systemctl daemon-reload"
+            f"rm -rf /etc/systemd/system/calcd{{.,-metrics.,-proxied.}}* {_DROP_IN}; systemctl daemon-reload"
         )
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from system.machine import COPY, COPY_TREE, Machine
+from system.test_units import UNITS
 from system.traces import BY_HAND, USERS, listing
 
 LISTING = listing()
@@ -88,7 +89,7 @@ def test_in_a_prefix_of_its_own_all_is_found_that_systemd_and_man_look_for(
     assert machine.output(BASH_COMPLETIONS).count("complete -F _calc") == 2
     assert machine.output(FISH_COMPLETIONS).count("--version\t") == 2
     assert "calcd has started" in machine.output("journalctl -x -u calcd --no-pager")
-    assert machine.run("systemd-analyze verify calcd.service calcd.socket calcd-metrics.socket").stderr == ""
+    assert machine.run(f"systemd-analyze verify {UNITS}").stderr == ""
     machine.run(f"{make} uninstall")
     after = machine.output(f"{LISTING}; {USERS}").splitlines()
     assert set(after) ^ set(before) == set()
@@ -134,7 +135,7 @@ def test_a_prefix_behind_another_symbolic_link_works(
     said = machine.output(f"{make} install").splitlines()
     machine.run(said[-1].removeprefix("Next: "))
     assert machine.output(f"{link}/bin/calc-client 2 + 3") == "5"
-    assert machine.run("systemd-analyze verify calcd.service calcd.socket calcd-metrics.socket").stderr == ""
+    assert machine.run(f"systemd-analyze verify {UNITS}").stderr == ""
     machine.run(f"{make} uninstall")
     after = machine.output(f"{LISTING}; {USERS}").splitlines()
     assert {line.split()[-1] for line in set(after) ^ set(before)} <= {target}

@@ -6,7 +6,7 @@ import pytest
 from system.machine import Machine
 from system.service import RESTART_SETTINGS, restart_settings
 
-UNITS = "calcd.service calcd.socket calcd-metrics.socket"
+UNITS = "calcd.service calcd.socket calcd-metrics.socket calcd-proxied.socket"
 HIGHEST_EXPOSURE = 0.2  # of 10; the best TCP daemons in Debian have 1.1
 
 

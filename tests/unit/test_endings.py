@@ -7,7 +7,8 @@ import pytest
 
 from calcd.handler import deadlines, report, session
 from calcd.listener import admission
-from calcd.supervisor.counts import connections, reached_limits
+from calcd.protocol import proxy_header
+from calcd.supervisor.counts import connections, reached_limits, refused_headers
 
 WORDS = connections.ENDINGS | connections.CUT_OFFS
 
@@ -38,6 +39,11 @@ def test_there_are_words_for_all_that_a_session_reports() -> None:
     assert {getattr(report, name) for name in reported - {"NOTHING", "CLASSIC", "RESP"}} == WORDS.keys() - {
         report.NOT_KNOWN
     }
+
+
+def test_there_are_words_for_each_reason_to_refuse_a_header() -> None:
+    reasons = {*proxy_header.REASONS, report.HEADER_CUT_OFF, report.HEADER_LATE, report.UNTRUSTED_PROXY}
+    assert refused_headers.WORDS.keys() == reasons == {*range(1, len(reasons) + 1)}
 
 
 def test_what_limits_admission_has_a_setting_to_be_named_in_the_log() -> None:

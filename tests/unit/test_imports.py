@@ -190,4 +190,7 @@ def test_a_fresh_listener_has_nothing_heavy_loaded() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     loaded = set(result.stdout.split())
     assert "calcd.handler.session" in loaded
-    assert not (HEAVY | NOT_IN_A_FORK | {"seccomp", "site"}) & loaded
+    # What only a listener with a proxied socket needs.
+    proxied = {"calcd.handler.proxied", "calcd.protocol.proxy_header"}
+    assert proxied < {*MODULES}
+    assert not (HEAVY | NOT_IN_A_FORK | proxied | {"seccomp", "site"}) & loaded

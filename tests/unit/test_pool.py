@@ -115,6 +115,20 @@ def test_one_that_gets_a_connection_before_it_can_leave_serves_it_and_leaves() -
     assert len(pool) == 0
 
 
+def test_one_that_waits_for_a_proxys_header_is_replaced_and_waits_again_if_nothing_comes_of_it() -> None:
+    pool = Pool(0, 1)
+    pool.forked(1)
+    assert not pool.awaits_header(1)
+    pool.accepted(1, 0, None)
+    assert pool.awaits_header(1)
+    assert pool.missing(ROOM, is_wanted=True) == 1
+    pool.waits_again(1)
+    assert (pool.may_accept(1), pool.awaits_header(1), pool.states()) == (True, False, (1, 0))
+    pool.accepted(1, 0, "192.0.2.1")
+    assert not pool.awaits_header(1)
+    assert pool.connections == 1
+
+
 def test_when_others_have_taken_the_room_so_many_are_sent_away() -> None:
     pool = Pool(8, 1)
     for handler in range(8):

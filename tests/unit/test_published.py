@@ -74,7 +74,7 @@ def test_a_field_with_several_values_has_all_of_them_from_the_start(facts: Facts
     fields = rendering.info(facts).decode().split("\r\n")
     assert "errorstat_DIVBYZERO:count=0" in fields
     assert "handlers:waiting=8,serving=3" in fields
-    assert "connections_refused:MaxConnectionsPerSource=0,MaxRatePerSource=0" in fields
+    assert "connections_refused:MaxConnectionsPerSource=0,MaxRatePerSource=0,ProxySources=0" in fields
     (ended,) = [field for field in fields if field.startswith("connections_ended:")]
     assert {"connections_ended:quit=0", "division by zero=0", "IdleTimeout=0", "report lost=0"} <= set(
         ended.split(",")

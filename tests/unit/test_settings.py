@@ -76,6 +76,8 @@ def test_without_any_file_the_defaults_are_in_force(tmp_path: Path) -> None:
         max_connections_per_source=100,
         max_rate_per_source=100,
         exempt_sources=values.parse_networks("127.0.0.0/8 ::1"),
+        proxy_sources=values.parse_networks("127.0.0.0/8 ::1"),
+        proxy_timeout=5.0,
         max_requests=math.inf,
         spare_handlers=8,
         connections_per_handler=1,
@@ -112,6 +114,8 @@ def test_a_file_sets_every_setting(write: Write) -> None:
         "MaxConnectionsPerSource=3\n"
         "MaxRatePerSource=20\n"
         "ExemptSources=192.0.2.1 2001:db8::/32\n"
+        "ProxySources=192.0.2.7\n"
+        "ProxyTimeout=1min\n"
         "MaxRequests=1000000\n"
         "SpareHandlers=0\n"
         "ConnectionsPerHandler=infinity\n"
@@ -143,6 +147,8 @@ def test_a_file_sets_every_setting(write: Write) -> None:
         max_connections_per_source=3,
         max_rate_per_source=20,
         exempt_sources=values.parse_networks("192.0.2.1/32 2001:db8::/32"),
+        proxy_sources=values.parse_networks("192.0.2.7"),
+        proxy_timeout=60.0,
         max_requests=1_000_000,
         spare_handlers=0,
         connections_per_handler=math.inf,
@@ -453,11 +459,12 @@ words = st.text("abz09._-é漢#;=[]\\%\"'", min_size=1)
 ports = st.integers(0, 65535)
 ipv4 = st.ip_addresses(v=4)
 ipv6 = st.ip_addresses(v=6)
-any_address = (
+plain_address = (
     st.builds("{}:{}".format, ipv4, ports)
     | st.builds("[{}]:{}".format, ipv6, ports)
     | words.filter(lambda word: len(word.encode()) <= 100).map("unix:/run/{}".format)
-).map(parse_address)
+)
+any_address = (plain_address | plain_address.map("proxied:{}".format)).map(parse_address)
 
 spans = st.integers(0, values.SPAN_MAX * 1_000_000).map(lambda microseconds: microseconds / 1_000_000)
 counts = st.just(math.inf) | st.integers(1, values.COUNT_MAX)
@@ -481,6 +488,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "max_connections_per_source": counts,
     "max_rate_per_source": counts,
     "exempt_sources": st.lists(networks, unique=True).map(tuple),
+    "proxy_sources": st.lists(networks, unique=True).map(tuple),
+    "proxy_timeout": timeouts,
     "max_requests": counts,
     "spare_handlers": st.integers(0, values.SPARE_MAX),
     "connections_per_handler": counts,
@@ -529,6 +538,9 @@ def test_a_dump_has_every_setting_and_a_line_for_each_element_of_a_list() -> Non
         "MaxRatePerSource=100\n"
         "ExemptSources=127.0.0.0/8\n"
         "ExemptSources=::1/128\n"
+        "ProxySources=127.0.0.0/8\n"
+        "ProxySources=::1/128\n"
+        "ProxyTimeout=5s\n"
         "MaxRequests=infinity\n"
         "SpareHandlers=8\n"
         "ConnectionsPerHandler=1\n"

@@ -50,7 +50,7 @@ ARGUMENTS: dict[str, tuple[list[tuple[int, ...]], list[tuple[int, ...]]]] = {
 }
 ARGUMENTS["mmap2"] = ARGUMENTS["mmap"]
 # Where one call is for all of a socket's, its first argument says which: linux/net.h.
-SOCKETCALLS = {"HANDLER": {6, 13, 14, 15}, "REUSED_HANDLER": {18}, "LISTENER": {9, 10, 11, 12}}
+SOCKETCALLS = {"HANDLER": {6, 13, 14, 15}, "REUSED_HANDLER": {10, 12, 18}, "LISTENER": {9, 11}}
 SOCKETCALLS["REUSED_HANDLER"] |= SOCKETCALLS["HANDLER"]
 SOCKETCALLS["LISTENER"] |= SOCKETCALLS["REUSED_HANDLER"]
 

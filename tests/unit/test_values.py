@@ -25,12 +25,22 @@ from calcd.settings import addresses, values
         ("*:7070", socket.AF_INET6, ("::", 7070)),
         ("unix:/run/calcd/a:b", socket.AF_UNIX, "/run/calcd/a:b"),
         ("unix:/" + "a" * 106, socket.AF_UNIX, "/" + "a" * 106),
+        ("proxied:192.0.2.1:7071", socket.AF_INET, ("192.0.2.1", 7071)),
+        ("proxied:*:7071", socket.AF_INET6, ("::", 7071)),
+        ("proxied:unix:/run/calcd/a", socket.AF_UNIX, "/run/calcd/a"),
     ],
 )
 def test_an_address(text: str, family: socket.AddressFamily, sockaddr: object) -> None:
     address = addresses.parse_address(text)
     assert (address.family, address.sockaddr()) == (family, sockaddr)
     assert str(address) == text
+
+
+@pytest.mark.parametrize("text", ["192.0.2.1:7071", "[::1]:7071", "unix:/run/calcd/a"])
+def test_an_address_for_proxies_is_another_one_than_that_for_clients(text: str) -> None:
+    plain, proxied = addresses.parse_addresses(f"{text} proxied:{text}")
+    assert (plain.is_proxied, proxied.is_proxied) == (False, True)
+    assert plain != proxied
 
 
 def test_one_ipv6_address_written_in_two_ways_is_one_address() -> None:
@@ -56,6 +66,8 @@ def test_one_ipv6_address_written_in_two_ways_is_one_address() -> None:
         ("127.0.0.1:-1", "'-1' is not a port"),
         ("127.0.0.1:\N{ARABIC-INDIC DIGIT ONE}", "is not a port"),
         ("unix:calcd.sock", "the path must be absolute"),
+        ("proxied:", "is not an address: write IPV4:PORT, [IPV6]:PORT or unix:/PATH"),
+        ("proxied:proxied:127.0.0.1:7070", "'proxied:127.0.0.1' is not an IP address"),
         ("unix:@calcd", "the path must be absolute"),
         ("unix:/" + "a" * 107, "the path has 108 bytes, and 107 is the most"),
         ("unix:/" + "\N{EURO SIGN}" * 36, "the path has 109 bytes"),

@@ -13,8 +13,9 @@ from calcd.log.messages import Message
 from calcd.protocol.foreign import looks_like, shown
 from calcd.protocol.resp.dialogue import ERROR_KINDS
 from calcd.settings.values import LogConnections
+from calcd.supervisor.counts import refused_headers
 from calcd.supervisor.counts.counters import Counters
-from calcd.supervisor.events import Ended, Served, Sums
+from calcd.supervisor.events import Ended, HeaderRefused, Served, Sums
 
 ENDINGS = {
     report.QUIT: "quit",
@@ -57,11 +58,23 @@ class Connection(NamedTuple):
     peer: str
     handler: int  # its PID
     opened: float  # time.monotonic()
+    proxy: str = ""  # that it came by
+
+    @property
+    def is_check(self) -> bool:
+        """Whether the proxy speaks for itself: it sees whether calcd is well (calcd.handler.proxied)."""
+        return self.peer == self.proxy
 
     @property
     def host(self) -> str:
-        """The client's IP address; empty for a client of a Unix socket."""
-        return host_of(self.peer)
+        """The client's IP address; empty for one to which no limit of a source applies."""
+        return "" if self.is_check else host_of(self.peer)
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What each line about the connection has."""
+        proxy = {"proxy": self.proxy} if self.proxy else {}
+        return {"session": self.number, "peer": self.peer, "handler": self.handler, **proxy}
 
 
 class Connections:
@@ -76,15 +89,18 @@ class Connections:
         self._log = log
         self._counted = counted
 
-    def opened(self, peer: str, handler: int) -> Connection:
+    def opened(self, peer: str, handler: int, proxy: str = "") -> Connection:
         self.counters.connections += 1
-        connection = Connection(self.counters.opened, peer, handler, time.monotonic())
-        if self.wanted == LogConnections.ALL:
-            self._log.write(messages.CONNECTION_OPENED, session=connection.number, peer=peer, handler=handler)
+        connection = Connection(self.counters.opened, peer, handler, time.monotonic(), proxy)
+        if self.wanted == LogConnections.ALL and not connection.is_check:
+            self._log.write(messages.CONNECTION_OPENED, **connection.fields)
         return connection
 
     def ended(self, connection: Connection, event: Ended) -> None:
         end = event.ending
+        if connection.is_check:
+            self._check_ended(connection, event)
+            return
         if end in CUT_OFFS:
             message, ending = messages.CUT_OFF, CUT_OFFS[end]
             self.counters.cut_off += 1
@@ -100,8 +116,41 @@ class Connections:
 
     def goes_on(self, connection: Connection, sums: Sums) -> None:
         """Counts what was done so far for a connection that is open."""
+        if connection.is_check:
+            return
         self.counters.add(sums.since(self._counted.get(connection.number, Sums())))
         self._counted[connection.number] = sums
+
+    def _check_ended(self, connection: Connection, event: Ended) -> None:
+        """Neither errors nor sums are of interest of what comes every second and is the proxy's to judge."""
+        self.counters.connections -= 1
+        self.counters.checks += 1
+        if self.wanted == LogConnections.ALL:
+            self._log.write(
+                messages.PROXY_CHECKED,
+                **connection.fields,
+                duration=f"{event.microseconds / 1e6:.6f}",
+                ending=(ENDINGS | CUT_OFFS)[event.ending],
+                protocol=PROTOCOLS[event.protocol],
+                requests=event.sums.requests,
+                received=event.sums.received,
+                sent=event.sums.sent,
+            )
+
+    def header_refused(self, event: HeaderRefused) -> None:
+        """A connection of a proxy has come to nothing."""
+        self.counters.headers_refused += 1
+        if self.wanted != LogConnections.NONE:
+            reason, remedy = refused_headers.WORDS[event.reason]
+            self._log.write(
+                messages.HEADER_REFUSED,
+                proxy=event.proxy,
+                handler=event.handler,
+                reason=reason,
+                frame=shown(event.sent) if event.sent else "nothing",
+                looks_like=looks_like(event.sent) if event.sent else "none",
+                remedy=remedy,
+            )
 
     def served(self, event: Served) -> None:
         """Counts connections that the log does not show."""
@@ -149,9 +198,7 @@ class Connections:
             frame = event.frame
             self._log.write(
                 message,
-                session=connection.number,
-                peer=connection.peer,
-                handler=connection.handler,
+                **connection.fields,
                 duration=f"{event.microseconds / 1e6:.6f}",
                 ending=ending,
                 protocol=PROTOCOLS[event.protocol],

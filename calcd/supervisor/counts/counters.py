@@ -21,6 +21,8 @@ class Counters:
     cut_off: int = 0  # connections that calcd ended at a limit or a deadline
     strangers: int = 0  # connections that did not speak the protocol
     probes: int = 0  # connections that their clients ended before they sent a byte
+    checks: int = 0  # connections of proxies themselves, which no other counter counts when they have ended
+    headers_refused: int = 0  # connections of proxies that came to nothing, likewise
     received: int = 0  # bytes
     sent: int = 0  # bytes
     error_replies: dict[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(ERROR_KINDS, 0))
@@ -57,7 +59,7 @@ class Counters:
 
     @property
     def opened(self) -> int:
-        return self.connections + self.served
+        return self.connections + self.served + self.checks
 
     def add(self, sums: Sums) -> None:
         self.requests += sums.requests

@@ -15,6 +15,15 @@ _ATTRIBUTES = {
     admission.FULL: "max_connections",
     admission.TOO_MANY: "max_connections_per_source",
     admission.TOO_FAST: "max_rate_per_source",
+    admission.UNTRUSTED: "proxy_sources",
+}
+# What is said when a limit is reached, and when it is over.
+_OF_SOURCE = messages.SOURCE_REFUSED, messages.SOURCE_ADMITTED
+_MESSAGES = {
+    admission.FULL: (messages.FULL, messages.NO_LONGER_FULL),
+    admission.TOO_MANY: _OF_SOURCE,
+    admission.TOO_FAST: _OF_SOURCE,
+    admission.UNTRUSTED: (messages.UNTRUSTED_PROXY, messages.UNTRUSTED_PROXY_GONE),
 }
 
 
@@ -55,7 +64,7 @@ class ReachedLimits:
         """present is kept up to date."""
         self._log = log
         self._counters = counters
-        refusing = (admission.TOO_MANY, admission.TOO_FAST)
+        refusing = [which for which in _ATTRIBUTES if which != admission.FULL]
         counters.reached_by_limit = dict.fromkeys(map(_name, _ATTRIBUTES), 0) | counters.reached_by_limit
         counters.refused_by_limit = dict.fromkeys(map(_name, refusing), 0) | counters.refused_by_limit
         self._present = present
@@ -67,8 +76,7 @@ class ReachedLimits:
         if reached is None:
             reached = Reached(*key, _with_value(settings, event.which), time.monotonic())
             self._present.append(reached)
-            is_full = event.which == admission.FULL
-            message = messages.FULL if is_full else messages.SOURCE_REFUSED
+            message, _ = _MESSAGES[event.which]
             self._log.write(message, setting=reached.setting, source=event.source)
             self._counters.reached_by_limit[_name(event.which)] += 1
         reached.affected += event.affected
@@ -83,7 +91,7 @@ class ReachedLimits:
 
     def _over(self, reached: Reached) -> None:
         self._present.remove(reached)
-        message = messages.NO_LONGER_FULL if reached.which == admission.FULL else messages.SOURCE_ADMITTED
+        _, message = _MESSAGES[reached.which]
         self._log.write(
             message,
             setting=reached.setting,

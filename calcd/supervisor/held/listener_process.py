@@ -167,7 +167,11 @@ def start(sockets: Sockets, settings: Settings, page: int) -> ListenerProcess:
         "reading_end": reports,
         "writing_end": reports_for_handlers,
         "sockets": ",".join(map(str, listening)),
-        "protocols": ",".join("+".join(each.protocols or settings.protocols) for each in sockets),
+        "protocols": ",".join(
+            "+".join((*["proxy"] * each.is_proxied, *(each.protocols or settings.protocols)))
+            for each in sockets
+        ),
+        "proxies": ",".join(map(str, settings.proxy_sources)),
         "metrics": ",".join(map(str, metrics)),
         "page": page,
         "spare_handlers": settings.spare_handlers,

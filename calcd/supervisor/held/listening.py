@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from calcd.linux.refuse_connections import refuse_new_connections
+from calcd.settings.addresses import PROXIED
 from calcd.supervisor.held import file_id
 from calcd.supervisor.held.file_id import FileId
 from calcd.supervisor.records import Fd
@@ -19,6 +20,7 @@ class OpenListening(NamedTuple):
     file: FileId | None
     protocols: list[str] | None
     address: str = ""  # as Listen= has it, for one of its own
+    is_proxied: bool = False
 
 
 class Listening(NamedTuple):
@@ -28,18 +30,22 @@ class Listening(NamedTuple):
     is_own: bool  # opened by calcd, not passed by systemd
     file: FileId | None = None  # of the socket file, if calcd made one
     protocols: tuple[str, ...] | None = None  # that are spoken here; None for Protocols=
+    is_proxied: bool = False  # each connection begins with the header of a proxy
 
     @classmethod
     def taken_over(cls, given: OpenListening) -> Self:
         protocols = None if given.protocols is None else tuple(given.protocols)
-        return cls(socket.socket(fileno=given.socket), given.is_own, given.file, protocols)
+        return cls(socket.socket(fileno=given.socket), given.is_own, given.file, protocols, given.is_proxied)
 
     def handed_over(self, address: str = "") -> OpenListening:
         protocols = None if self.protocols is None else list(self.protocols)
-        return OpenListening(Fd(self.socket.fileno()), self.is_own, self.file, protocols, address)
+        fd = Fd(self.socket.fileno())
+        return OpenListening(fd, self.is_own, self.file, protocols, address, self.is_proxied)
 
     def __str__(self) -> str:
         """Returns the address as Listen= has it."""
+        if self.is_proxied:
+            return f"{PROXIED}{self._replace(is_proxied=False)}"
         name = self.socket.getsockname()
         if self.socket.family == socket.AF_UNIX:
             return f"unix:{name}"

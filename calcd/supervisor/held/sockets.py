@@ -21,8 +21,15 @@ from calcd.supervisor.held import binding
 from calcd.supervisor.held.listening import Listening, OpenListening
 
 # FileDescriptorName= in the socket unit names the protocols of a socket. systemd-socket-activate(1) gives no
-# name, which libsystemd calls "unknown": Protocols= holds then.
-_PROTOCOLS = {"calcd": values.PROTOCOLS, "classic": ("classic",), "resp": ("resp",), "unknown": None}
+# name, which libsystemd calls "unknown": Protocols= holds then, as it does behind the header of a proxy.
+_PROXIED = "proxied"
+_PROTOCOLS = {
+    "calcd": values.PROTOCOLS,
+    "classic": ("classic",),
+    "resp": ("resp",),
+    _PROXIED: None,
+    "unknown": None,
+}
 # The name of a socket for scrapes (calcd.listener.scrapes).
 _METRICS = "metrics"
 
@@ -88,6 +95,13 @@ class Sockets:
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(lambda: Sockets(own=own).close_all_but(self))
             for address in settings.listen:
+                other = address._replace(is_proxied=not address.is_proxied)
+                if other in self._own and (address.port or address.path):
+                    raise Failure(
+                        ExitStatus.CONFIG,
+                        f"cannot listen on {address}: it is open as {other}, and a reload cannot change "
+                        f"whether a proxy's header is due there; restart calcd, or choose another address",
+                    )
                 if kept := self._own.get(address):
                     kept.socket.listen(settings.backlog)  # the second call changes only the backlog
                 own[address] = kept or binding.open_socket(address, settings)
@@ -131,8 +145,8 @@ def take_passed() -> Sockets:
         if name not in _PROTOCOLS and name != _METRICS:
             raise Failure(
                 ExitStatus.CONFIG,
-                f"the socket unit passes a socket named {name!r}: calcd knows calcd, classic, resp and "
-                "metrics; set FileDescriptorName=calcd in the unit",
+                f"the socket unit passes a socket named {name!r}: calcd knows calcd, classic, resp, "
+                "proxied and metrics; set FileDescriptorName=calcd in the unit",
             )
         if not stat.S_ISSOCK(os.fstat(fd).st_mode) or not _is_listening_stream(fd):
             raise Failure(
@@ -145,7 +159,8 @@ def take_passed() -> Sockets:
         if name == _METRICS:
             metrics.append(Listening(listening, is_own=False))
         else:
-            passed.append(Listening(listening, is_own=False, protocols=_PROTOCOLS[name]))
+            protocols, is_proxied = _PROTOCOLS[name], name == _PROXIED
+            passed.append(Listening(listening, is_own=False, protocols=protocols, is_proxied=is_proxied))
     return Sockets(passed=passed, metrics=metrics)
 
 

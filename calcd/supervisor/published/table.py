@@ -211,9 +211,27 @@ ROWS = (
     ),
     Row(
         "Calcd",
+        "proxy_checks",
+        lambda facts: facts.counters.checks,
+        "Connections that proxies have made for themselves, to see whether calcd is well; no other number "
+        "counts them once they have ended, but total_connections_received.",
+        "calcd_proxy_checks_total",
+        COUNTER,
+    ),
+    Row(
+        "Calcd",
+        "proxy_headers_refused",
+        lambda facts: facts.counters.headers_refused,
+        "Connections of proxies that were closed, because of their header or for want of one.",
+        "calcd_proxy_headers_refused_total",
+        COUNTER,
+    ),
+    Row(
+        "Calcd",
         "connections_refused",
         lambda facts: _family(facts.counters.refused_by_limit),
-        "Connections that were closed at once, by the limit that their source had reached.",
+        "Connections that were closed at once, by the limit that their source had reached, or because it is "
+        "none of ProxySources=.",
         "calcd_connections_refused_total",
         COUNTER,
         ("limit",),

@@ -17,6 +17,7 @@ from calcd.supervisor.events import (
     Died,
     Ended,
     Event,
+    HeaderRefused,
     Limit,
     Lost,
     NotKnown,
@@ -115,7 +116,7 @@ class ListenerEvents:
 
     def _take_event(self, listener: ListenerProcess, event: Event) -> None:
         match event:
-            case Accepted() | Ended() | Progress() | Died():
+            case Accepted() | HeaderRefused() | Ended() | Progress() | Died():
                 self._take_event_of_handler(listener, event)
             case Served():
                 self._connections.served(event)
@@ -161,9 +162,12 @@ class ListenerEvents:
 
     def _take_event_of_handler(self, listener: ListenerProcess, event: Event) -> None:
         match event:
-            case Accepted(handler, peer) if handler not in listener.connections:
-                connection = listener.connections[handler] = self._connections.opened(peer, handler)
+            case Accepted(handler, peer, proxy) if handler not in listener.connections:
+                connection = listener.connections[handler] = self._connections.opened(peer, handler, proxy)
                 self._shared.count(listener, connection, 1)
+                self._status.tell_soon()
+            case HeaderRefused():
+                self._connections.header_refused(event)
                 self._status.tell_soon()
             case Ended(handler) if handler in listener.connections:
                 self._connections.ended(listener.connections[handler], event)
