@@ -24,6 +24,8 @@ from calcd.supervisor.held.control import Control
 from calcd.supervisor.held.pidfile import Pidfile
 from calcd.supervisor.loop import SIGNALS, Supervisor
 
+_TO_STDERR = (LogTarget.STDERR, LogTarget.JSON)
+
 
 def run() -> int:
     """Runs calcd with sys.argv. Returns the exit status."""
@@ -106,7 +108,7 @@ def _start(given: Options, settings: Settings) -> None:
         Title().set(b"calcd: supervisor")
 
         def serve(launch: Launch | None) -> None:
-            keeps_stderr = given.foreground or target == LogTarget.STDERR or log.is_service()
+            keeps_stderr = given.foreground or target in _TO_STDERR or log.is_service()
             # From here on, the loop handles signals. Before, they end the process.
             signals = SignalPipe(SIGNALS)
             ignore_stray()
