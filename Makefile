@@ -29,9 +29,9 @@ HIDDEN = $(filter-out /usr/%,$(foreach path,$(BINDIR)/calcd $(PACKAGE),\
          $(if $(filter /usr/%,$(path)),$(call REAL,$(path)),$(path))))
 DOC = $(DATADIR)/doc/calcd
 DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/client.md docs/containers.md docs/faults.md \
-       docs/monitoring.md docs/performance.md docs/security.md \
+       docs/monitoring.md docs/performance.md docs/scaling.md docs/security.md \
        $(wildcard docs/*.svg docs/benchmarks/*)
-EXAMPLES = $(wildcard packaging/examples/*/*)
+EXAMPLES = $(wildcard packaging/examples/*/* packaging/container/*)
 MAN = $(FOUND_DATA)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
 MANUALS = $(patsubst packaging/man/%.in,%,$(wildcard packaging/man/*.in))
