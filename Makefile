@@ -17,7 +17,10 @@ USUAL = $(filter /usr /usr/local,$(PREFIX))
 FOUND_LIB = $(if $(USUAL),$(LIBDIR),/usr/local/lib)
 FOUND_DATA = $(if $(USUAL),$(DATADIR),/usr/local/share)
 UNITS = $(FOUND_LIB)/systemd/system
-DROP_INS = $(UNITS)/calcd.service.d
+DROP_INS = $(UNITS)/calcd.service.d $(UNITS)/calcd@.service.d
+DROP_IN_FILES = $(foreach folder,$(DROP_INS),$(folder)/prefix.conf $(folder)/10-restart.conf)
+# What is installed as it is; instance.sed makes calcd@.service of calcd.service.
+UNIT_FILES = calcd.socket calcd-metrics.socket calcd-proxied.socket calcd@.socket calcd.target
 SYSUSERS = $(FOUND_LIB)/sysusers.d
 TMPFILES = $(FOUND_LIB)/tmpfiles.d
 # What the sandbox of the service, which sees /usr, would not see; symbolic links in /usr can lead out of it.
@@ -26,9 +29,9 @@ HIDDEN = $(filter-out /usr/%,$(foreach path,$(BINDIR)/calcd $(PACKAGE),\
          $(if $(filter /usr/%,$(path)),$(call REAL,$(path)),$(path))))
 DOC = $(DATADIR)/doc/calcd
 DOCS = README.md CHANGELOG.md LICENSE SECURITY.md docs/architecture.md docs/client.md docs/containers.md docs/faults.md \
-       docs/monitoring.md docs/performance.md docs/security.md \
+       docs/monitoring.md docs/performance.md docs/scaling.md docs/security.md \
        $(wildcard docs/*.svg docs/benchmarks/*)
-EXAMPLES = $(wildcard packaging/examples/*/*)
+EXAMPLES = $(wildcard packaging/examples/*/* packaging/container/*)
 MAN = $(FOUND_DATA)/man
 CONF = $(SYSCONFDIR)/calcd/calcd.conf
 MANUALS = $(patsubst packaging/man/%.in,%,$(wildcard packaging/man/*.in))
@@ -42,6 +45,7 @@ GENERATED = build/generated
 
 GENERATE = PYTHONPATH=. $(PYTHON) -B packaging/generate.py $(GENERATED)
 SAMPLE = $(PYTHON) -B -c 'from calcd.settings import writing; print(writing.sample(), end="")'
+PROGRAM = sed 's|/usr/bin/calcd|$(BINDIR)/calcd|'
 SCRIPT = sed 's|@FOLDER@|$(PACKAGE)|; s|@MODULE@|$(1)|' packaging/launcher.in >$(2) && chmod 755 $(2)
 
 # Only in the system that this is has the user to be created; and only with systemd running in it is
@@ -128,14 +132,16 @@ install-programs: fitting
 # What the Debian packages, whose programs pybuild installs, take from here.
 install-files: fitting
 	install -d $(DESTDIR)$(UNITS)
-	sed 's|/usr/bin/calcd|$(BINDIR)/calcd|' packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service
-	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf $(DESTDIR)$(DROP_INS)/10-restart.conf
-	[ -z '$(HIDDEN)' ] || { install -d $(DESTDIR)$(DROP_INS) && printf '%s\n' \
+	$(PROGRAM) packaging/systemd/calcd.service >$(DESTDIR)$(UNITS)/calcd.service
+	sed -f packaging/systemd/instance.sed packaging/systemd/calcd.service | $(PROGRAM) \
+	    >$(DESTDIR)$(UNITS)/calcd@.service
+	rm -f $(addprefix $(DESTDIR),$(DROP_IN_FILES))
+	[ -z '$(HIDDEN)' ] || for folder in $(DROP_INS); do install -d $(DESTDIR)$$folder && printf '%s\n' \
 	    '# The programs are not below /usr, which is what the service sees.' '[Service]' 'BindReadOnlyPaths=$(HIDDEN)' \
-	    >$(DESTDIR)$(DROP_INS)/prefix.conf; }
-	[ '$(or $(SYSTEMD),0)' -lt 254 ] || \
-	    install -D -m 644 -t $(DESTDIR)$(DROP_INS) packaging/systemd/calcd.service.d/10-restart.conf
-	install -m 644 -t $(DESTDIR)$(UNITS) packaging/systemd/*.socket
+	    >$(DESTDIR)$$folder/prefix.conf || exit; done
+	[ '$(or $(SYSTEMD),0)' -lt 254 ] || for folder in $(DROP_INS); do \
+	    install -D -m 644 -t $(DESTDIR)$$folder packaging/systemd/calcd.service.d/10-restart.conf || exit; done
+	install -m 644 $(addprefix packaging/systemd/,$(UNIT_FILES)) $(DESTDIR)$(UNITS)
 	install -D -m 644 packaging/systemd/calcd.sysusers $(DESTDIR)$(SYSUSERS)/calcd.conf
 	install -D -m 644 packaging/systemd/calcd.tmpfiles $(DESTDIR)$(TMPFILES)/calcd.conf
 	for file in $(DOCS); do install -D -m 644 $$file $(DESTDIR)$(DOC)/$$file || exit; done
@@ -167,15 +173,18 @@ install: install-programs install-files
 uninstall: fitting
 	@! $(LIVE) || for unit in calcd-metrics.socket calcd-proxied.socket calcd.service calcd.socket; do \
 	    [ ! -e $(UNITS)/$$unit ] || systemctl --quiet disable --now $$unit || echo "not stopped: $$unit" >&2; done
+	@# A template stands for all of its instances where units are disabled, and a pattern where they are stopped.
+	@! $(LIVE) || [ ! -e $(UNITS)/calcd.target ] || { \
+	    systemctl --quiet disable calcd@.service calcd@.socket calcd.target && \
+	    systemctl stop 'calcd@*.socket' 'calcd@*.service' calcd.target; } || echo 'not stopped: instances' >&2
 	@! $(HERE) || ! getent passwd calcd | grep -q ':Network calculator:' || userdel calcd || \
 	    echo 'kept, for the reason above: the user calcd' >&2
 	@# A calcd that was started by hand leaves the one, and systemd empty mount points in the other.
 	@! $(HERE) || rm -rf --one-file-system /run/calcd /run/calcd-root || :
 	rm -rf $(DESTDIR)$(PACKAGE)/calcd $(DESTDIR)$(DOC)
 	rm -f $(DESTDIR)$(BINDIR)/calcd $(DESTDIR)$(BINDIR)/calc-client
-	rm -f $(DESTDIR)$(UNITS)/calcd.service $(DESTDIR)$(UNITS)/calcd.socket \
-	    $(DESTDIR)$(UNITS)/calcd-metrics.socket $(DESTDIR)$(UNITS)/calcd-proxied.socket
-	rm -f $(DESTDIR)$(DROP_INS)/prefix.conf $(DESTDIR)$(DROP_INS)/10-restart.conf
+	rm -f $(addprefix $(DESTDIR)$(UNITS)/,calcd.service calcd@.service $(UNIT_FILES))
+	rm -f $(addprefix $(DESTDIR),$(DROP_IN_FILES))
 	rm -f $(DESTDIR)$(SYSUSERS)/calcd.conf $(DESTDIR)$(TMPFILES)/calcd.conf
 	for manual in $(MANUALS); do rm -f $(DESTDIR)$(MAN)/man$${manual##*.}/$$manual; done
 	for program in calcd calc-client; do \

@@ -24,6 +24,8 @@ from calcd.supervisor.loop import SIGNALS, Supervisor
 from calcd.supervisor.memory import Memory
 from calcd.supervisor.succession.roster import Roster
 
+_TO_STDERR = (LogTarget.STDERR, LogTarget.JSON)
+
 
 def run() -> int:
     """Runs calcd with sys.argv. Returns the exit status."""
@@ -94,7 +96,7 @@ def _start(given: Options, settings: Settings) -> None:
         Title().set(b"calcd: supervisor")
 
         def serve(launch: Launch | None) -> None:
-            keeps_stderr = given.foreground or target == LogTarget.STDERR or log.is_service()
+            keeps_stderr = given.foreground or target in _TO_STDERR or log.is_service()
             # From here on, the loop handles signals. Before, they end the process.
             signals = SignalPipe(SIGNALS)
             ignore_stray()

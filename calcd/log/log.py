@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 
 from calcd.log import messages, targets
 from calcd.log.messages import Message
-from calcd.log.targets import JournalSocket, StandardError, SyslogSocket, Target
+from calcd.log.targets import JournalSocket, JsonLines, SyslogSocket, Target, TextLines
 from calcd.settings.values import LogLevel, LogTarget
 
 # The most messages that wait: about 6 MB.
@@ -67,8 +67,10 @@ def _open(target: LogTarget) -> Target:
             return JournalSocket()
         case LogTarget.SYSLOG:
             return SyslogSocket()
+        case LogTarget.JSON:
+            return JsonLines()
         case _:
-            return StandardError(with_priority=is_service())
+            return TextLines(with_priority=is_service())
 
 
 class Kept(NamedTuple):
@@ -85,7 +87,7 @@ class Log:
 
     def __init__(self, target: LogTarget, level: LogLevel, kept: Kept | None = None) -> None:
         """target is not auto. Make the object while calcd still has the caller's rights, which
-        targets.StandardError needs."""
+        a terminal needs."""
         kept = kept or Kept(target, [], 0, 0)
         self._name = target
         self._target = _open(target)

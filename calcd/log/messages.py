@@ -291,7 +291,7 @@ FULL = Message(
     "5a3884e21b8b4d3b9f3a56ebfcc00bb5",
     syslog.LOG_WARNING,
     "{setting} is reached: new connections wait until others end. If the machine can bear more, raise it, "
-    "and TasksMax= in the unit with it",
+    "and what the system allows calcd of processes with it",
     subject="calcd serves as many connections as it may",
     meaning="{setting} is reached. Open connections are served as before. New ones wait in the kernel, and "
     "are served in turn as others end. None is refused unless the backlog is full too. Either there are more "

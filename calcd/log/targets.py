@@ -5,6 +5,8 @@ sockets, and writes only small messages to them.
 """
 
 import contextlib
+import datetime
+import json
 import os
 import select
 import socket
@@ -78,15 +80,20 @@ class JournalSocket(_Datagrams):
         super().__init__(_JOURNAL_SOCKET)
 
     def encode(self, message: Message, text: str, fields: dict[str, str]) -> bytes:
-        entry = {
-            "MESSAGE": text,
-            "MESSAGE_ID": message.id,
-            "PRIORITY": str(message.priority),
-            "SYSLOG_IDENTIFIER": "calcd",
-            "SYSLOG_FACILITY": str(syslog.LOG_DAEMON >> 3),
-            **{f"CALCD_{name.upper()}": value for name, value in fields.items()},
-        }
+        entry = _entry(message, text, fields)
         return b"".join(map(_journal_field, entry, entry.values()))
+
+
+def _entry(message: Message, text: str, fields: dict[str, str]) -> dict[str, str]:
+    """Returns the fields of the journal, systemd.journal-fields(7)."""
+    return {
+        "MESSAGE": text,
+        "MESSAGE_ID": message.id,
+        "PRIORITY": str(message.priority),
+        "SYSLOG_IDENTIFIER": "calcd",
+        "SYSLOG_FACILITY": str(syslog.LOG_DAEMON >> 3),
+        **{f"CALCD_{name.upper()}": value for name, value in fields.items()},
+    }
 
 
 def _journal_field(name: str, value: str) -> bytes:
@@ -105,7 +112,7 @@ class SyslogSocket(_Datagrams):
         return f"{head} calcd[{os.getpid()}]: {text}".encode(errors="backslashreplace")
 
 
-class StandardError:
+class _Stderr:
     """Standard error: a file, a pipe, a terminal, or the journal's stream. Other processes write to it as
     well, such as listeners.
 
@@ -114,19 +121,13 @@ class StandardError:
     2.  For a terminal, it may mean room for one byte. So a terminal is opened again, for calcd alone.
     """
 
-    def __init__(self, *, with_priority: bool) -> None:
-        """with_priority puts the priority in front of each line. The journal removes it: sd-daemon(3)."""
-        self._with_priority = with_priority
+    def __init__(self) -> None:
         self._fd = 2
         if os.isatty(2):
             with contextlib.suppress(OSError):  # another user's terminal
                 self._fd = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLOUT)
-
-    def encode(self, message: Message, text: str, _fields: dict[str, str]) -> bytes:
-        head = f"<{message.priority}>" if self._with_priority else f"calcd[{os.getpid()}]: "
-        return f"{head}{text}\n".encode(errors="backslashreplace")
 
     def write(self, line: bytes) -> int:
         if not self._poll.poll(0):
@@ -140,3 +141,47 @@ class StandardError:
     def close(self) -> None:
         if self._fd != 2:
             os.close(self._fd)
+
+
+class TextLines(_Stderr):
+    """Standard error, for people."""
+
+    def __init__(self, *, with_priority: bool) -> None:
+        """with_priority puts the priority in front of each line. The journal removes it: sd-daemon(3)."""
+        super().__init__()
+        self._with_priority = with_priority
+
+    def encode(self, message: Message, text: str, _fields: dict[str, str]) -> bytes:
+        head = f"<{message.priority}>" if self._with_priority else f"calcd[{os.getpid()}]: "
+        return f"{head}{text}\n".encode(errors="backslashreplace")
+
+
+class JsonLines(_Stderr):
+    """Standard error, for programs: each line is an object with the fields of the journal and a time.
+
+    A pipe takes a line of at most PIPE_BUF bytes as a whole, so that neither what other processes write nor
+    the end of calcd can cut it in two. A longer one could lose all of its fields by that, so the values that
+    make it longer are shortened. Such are the mistakes of a configuration, which calcd --check tells in full.
+    """
+
+    def encode(self, message: Message, text: str, fields: dict[str, str]) -> bytes:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")  # RFC 3339
+        entry = {"TIME": now, **_entry(message, text, fields)}
+        longest = select.PIPE_BUF
+        while len(line := _json_line(entry, longest)) > select.PIPE_BUF:
+            longest //= 2
+        return line
+
+
+def _json_line(entry: dict[str, str], longest: int) -> bytes:
+    """Returns the entry as one line, without what its values have beyond this many characters."""
+    values = {
+        name: value if len(value) <= longest else f"{value[:longest]}..." for name, value in entry.items()
+    }
+    # What is no text is written out before: half of a surrogate pair in JSON is an error for many parsers.
+    text = json.dumps({name: _as_text(value) for name, value in values.items()}, ensure_ascii=False)
+    return f"{text}\n".encode()
+
+
+def _as_text(value: str) -> str:
+    return value.encode(errors="backslashreplace").decode()

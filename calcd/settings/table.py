@@ -343,7 +343,7 @@ class Settings:
             metavar="TARGET",
             help=f"Where to log: {', '.join(LogTarget)}. auto is the journal for a service of systemd, "
             "or standard error where its unit directs that elsewhere; standard error in the foreground; and "
-            "syslog otherwise.",
+            "syslog otherwise. json is standard error with an object on each line.",
         )
     )
     log_connections: LogConnections = row(

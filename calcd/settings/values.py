@@ -241,6 +241,7 @@ class LogTarget(enum.StrEnum):
     JOURNAL = "journal"
     SYSLOG = "syslog"
     STDERR = "stderr"
+    JSON = "json"
 
 
 class LogConnections(enum.StrEnum):

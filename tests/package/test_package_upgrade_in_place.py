@@ -26,7 +26,7 @@ from calcd.log.messages import Message
 from calcd.supervisor.upgrade.state import VERSION
 
 AS_BEFORE = "calcd runs on as it was before, because "
-KEPT = "/run/calcd.service.before"
+KEPT = "/run/calcd.before"
 # What shows that systemd has started it once, and whom.
 UNIT = ("MainPID", "ExecMainStartTimestamp", "ActiveEnterTimestamp", "NRestarts")
 # The code of each of the three processes differs, and nothing of [Service] but comments.

@@ -27,7 +27,7 @@ QUICK = "DEB_BUILD_OPTIONS=nocheck make"
 INSTALL = "apt-get -q -y install"
 MODULES = "usr/lib/python3/dist-packages/calcd"
 # What an upgrade says of the service: with the version, or before the reason.
-IN_PLACE = "calcd {} has taken over without a restart: open connections stay open."
+IN_PLACE = "calcd goes on as calcd {}, without a restart: open connections stay open."
 RESTARTED = "calcd is restarted, which ends its connections, because "
 COULD_NOT = f"{RESTARTED}it could not be upgraded in place:\n  "
 

@@ -1,6 +1,7 @@
 """calcd as a process, on a port of the kernel's choice; its log is read at the end."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -174,8 +175,8 @@ class Calcd:
         return dict(line.split(":", 1) for line in result.stdout.splitlines() if ":" in line)
 
     def log(self) -> list[str]:
-        """The lines so far, without the part that names the process."""
-        return [re.sub(r"^calcd\[\d+\]: ", "", line) for line in self.log_file.read_text().splitlines()]
+        """The messages so far, without what names the process, or out of the objects of LogTarget=json."""
+        return [message_of(line) for line in self.log_file.read_text().splitlines()]
 
     def wait_for_log(self, pattern: str, times: int = 1) -> list[re.Match[str]]:
         """The lines that match the whole pattern, as soon as there are that many."""
@@ -260,6 +261,13 @@ class Calcd:
             self.stop()
         ordinary = re.compile("|".join((*_ORDINARY, *self.expected)))
         assert [line for line in self.log() if not ordinary.fullmatch(line)] == []
+
+
+def message_of(line: str) -> str:
+    """What a line says that calcd has written to standard error."""
+    if line.startswith("{"):
+        return str(json.loads(line)["MESSAGE"])
+    return re.sub(r"^calcd\[\d+\]: ", "", line)
 
 
 def waiting(listener: Process) -> list[Process]:

@@ -63,9 +63,10 @@ def test_without_namespaces_the_drop_in_makes_it_serve() -> None:
 class Container:
     """calcd as PID 1, as docs/containers.md starts it."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, limits: str = "") -> None:
+        """limits is a command that runs another under limits of its own."""
         self.machine = machine
-        command = AS_FIRST_PROCESS.strip().replace("0.0.0.0:7070", SERVER)
+        command = f"{limits} {AS_FIRST_PROCESS.strip().replace('0.0.0.0:7070', SERVER)}"
         self._process: Background = machine.spawn(
             "exec unshare --mount --mount-proc --pid --fork --kill-child --ipc --uts "
             f"bash -c \"$(cat <<'END'\n{MAKE_READ_ONLY}\nexec setpriv {RIGHTS} {command}\nEND\n)\" 2>&1"
@@ -134,3 +135,12 @@ def test_term_ends_it_with_clients_connected(container: Container) -> None:
     talk = container.machine.spawn(f"(echo 1 + 1; read _) | calc-client --server {SERVER}")
     assert talk.read_line() == "2\n"
     container.wait_for_line("connection 1 from .* opened, .*")
+
+
+def test_limits_have_no_names_of_systemds_there(installed: Machine) -> None:
+    limited = Container(installed, limits="prlimit --nproc=200")
+    limited.wait_for_line(
+        "MaxConnections=1000 takes 1003 processes, and ulimit -u allows 200: .* Raise it; or .*"
+    )
+    assert limited.answer() == "5"
+    limited.stop()

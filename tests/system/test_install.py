@@ -53,6 +53,9 @@ def test_uninstall_leaves_nothing_of_what_install_and_use_put_there(
     assert next_step == "Next: systemctl enable --now calcd.socket calcd.service"
     machine.run(next_step.removeprefix("Next: "))
     assert machine.output("calc-client 2 + 3") == "5"
+    machine.run("touch /etc/calcd/blue.conf; systemctl enable --now calcd@blue.socket calcd@blue.service")
+    assert machine.output("calc-client --server unix:/run/calcd-blue.sock 2 + 3") == "5"
+    machine.run("rm /etc/calcd/blue.conf")
     machine.run(f"test -e {prefix}/lib/calcd/calcd/py.typed")
     assert machine.output("command -v calcd calc-client").split() == [
         f"{prefix}/bin/calcd",

@@ -6,7 +6,10 @@ import pytest
 from system.machine import Machine
 from system.service import RESTART_SETTINGS, restart_settings
 
-UNITS = "calcd.service calcd.socket calcd-metrics.socket calcd-proxied.socket"
+UNITS = (
+    "calcd.service calcd.socket calcd-metrics.socket calcd-proxied.socket calcd@blue.service calcd@blue.socket "
+    "calcd.target"
+)
 HIGHEST_EXPOSURE = 0.2  # of 10; the best TCP daemons in Debian have 1.1
 
 
@@ -29,17 +32,18 @@ def test_an_administrator_has_the_last_word_on_the_pauses(installed: Machine) ->
 
 
 def test_systemd_has_nothing_to_say_about_the_examples(installed: Machine) -> None:
-    units, folders = "/etc/systemd/system", "/usr/share/doc/calcd/examples/calcd.*.d"
+    units, folders = "/etc/systemd/system", "/usr/share/doc/calcd/examples/calcd*.d"
     assert len(installed.output(f"ls {folders}/*.conf").split()) > 3
     installed.run(f"cp -r {folders} {units}")
     verified = installed.run(f"systemd-analyze verify {UNITS}", check=False)
-    installed.run(f"rm -r {units}/calcd.*.d")
+    installed.run(f"rm -r {units}/calcd*.d")
     assert verified.stdout + verified.stderr == ""
 
 
-def test_the_service_is_exposed_to_next_to_nothing(installed: Machine) -> None:
-    report = installed.output("systemd-analyze security --no-pager calcd.service")
-    exposure = re.search(r"Overall exposure level for calcd.service: ([0-9.]+)", report)
+@pytest.mark.parametrize("unit", ["calcd.service", "calcd@blue.service"])
+def test_the_service_is_exposed_to_next_to_nothing(installed: Machine, unit: str) -> None:
+    report = installed.output(f"systemd-analyze security --no-pager {unit}")
+    exposure = re.search(rf"Overall exposure level for {unit}: ([0-9.]+)", report)
     assert exposure and float(exposure[1]) <= HIGHEST_EXPOSURE, report
 
 

@@ -19,7 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = sorted({source.parent for source in SOURCES} - {PACKAGE})
 
 # Names of files that look like those of modules: calcd.conf, calcd.socket.
-NOT_MODULES = {"conf", "service", "socket", "pid"}
+NOT_MODULES = {"conf", "service", "socket", "target", "container", "pid"}
 
 
 def name_of(path: Path) -> str:

@@ -34,6 +34,7 @@ SUPERVISOR = (
     "failure",
     "sd_notify",
     "dependencies",
+    "system_limits",
 )
 
 # What each part may import of calcd, besides itself and calcd's version.

@@ -45,5 +45,11 @@ def test_who_logs_it_gives_the_fields_of_its_text(name: str, given: set[str]) ->
     assert set(re.findall(r"\{(\w+)\}", MESSAGES[name].text)) <= given
 
 
+@pytest.mark.parametrize("name", MESSAGES)
+def test_its_text_is_true_without_systemd_too(name: str) -> None:
+    """The explanations are for the journal, which is systemd's."""
+    assert not re.search(r"systemctl|TasksMax=|LimitN\w+=|the unit\b", MESSAGES[name].text)
+
+
 def test_such_calls_are_found() -> None:
     assert len(CALLS) > 10

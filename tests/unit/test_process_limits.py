@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from calcd.supervisor import system_limits
 from calcd.supervisor.health import process_limits
 
 Group = Callable[[str, str], None]
@@ -30,7 +31,27 @@ def test_the_tightest_limit_is_named(group: Group, tmp_path: Path) -> None:
     group("a/b", "600")
     found = process_limits.shortage(1000, tmp_path)
     assert found is not None
-    assert (found.limit, found.allowed) == ("TasksMax=", 500)
+    assert (found.limit, found.allowed) == ("pids.max of its control group", 500)
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_unit"),
+    [
+        ("0::/system.slice/calcd.service\n", True),
+        ("0::/system.slice/system-calcd.slice/calcd@blue.service\n", True),
+        ("8:pids:/system.slice/calcd.service\n1:name=systemd:/system.slice/calcd.service\n0::/\n", True),
+        ("0::/\n", False),
+        ("0::/system.slice/docker-0123456789ab.scope\n", False),
+        ("0::/system.slice/calcd.service/libpod-payload-0123456789ab\n", False),
+        ("0::/user.slice/user-1000.slice/session-1.scope\n", False),
+        ("", False),
+    ],
+)
+def test_the_words_of_systemd_are_for_its_services(tmp_path: Path, lines: str, is_unit: bool) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(lines)
+    words = "\n".join(system_limits.words(tmp_path))
+    assert ("TasksMax=" in words, "LimitNOFILE=" in words, "the unit" in words) == (is_unit,) * 3
 
 
 def test_limits_that_suffice_are_not_named(group: Group, tmp_path: Path) -> None:

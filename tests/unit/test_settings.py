@@ -328,7 +328,7 @@ def test_every_problem_of_every_file_and_option_is_reported_where_it_is(write: W
         f"{main}:6: unknown section [server]: the only one is [calcd]",
         f"{drop_in}:2: Listen: 'localhost:7070': 'localhost' is not an IP address, and an address is needed: "
         "names are not looked up, and an IPv6 address goes in brackets, as in 127.0.0.1:7070 or [::1]:7070",
-        f"{drop_in}:3: LogTarget: 'tty' is none of auto, journal, syslog, stderr",
+        f"{drop_in}:3: LogTarget: 'tty' is none of auto, journal, syslog, stderr, json",
         "--log-level: 'loud' is none of debug, info, notice, warning, err",
         "--listen: '7070' is not an address: write IPV4:PORT, [IPV6]:PORT or unix:/PATH",
     ]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from calcd.log import messages
 from calcd.log.log import Log
+from calcd.supervisor import system_limits
 
 # The supervisor and, during a reload, two listeners.
 _OWN_PROCESSES = 3
@@ -42,15 +43,19 @@ def shortage(connections: float, root: Path = Path("/")) -> Shortage | None:
 
 
 def _limits(root: Path) -> Iterator[Shortage]:
+    words = system_limits.words(root)
     soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     if soft != resource.RLIM_INFINITY and os.getuid() != 0:  # root is exempt: setrlimit(2)
-        remedy = "Raise LimitNPROC= in the unit, or ulimit -u; or lower MaxConnections=."
-        yield Shortage("LimitNPROC=", soft, remedy)
+        yield _shortage(words.processes_of_user, soft, words.raise_processes_of_user)
     for cgroup in _cgroups(root):
         if (allowed := _number(cgroup / "pids.max")) is not None:
-            yield Shortage("TasksMax=", allowed, "Raise TasksMax= in the unit, or lower MaxConnections=.")
+            yield _shortage(words.processes_of_group, allowed, words.raise_processes_of_group)
     if (allowed := _number(root / "proc/sys/kernel/pid_max")) is not None:
-        yield Shortage("kernel.pid_max", allowed, "Raise it by sysctl, or lower MaxConnections=.")
+        yield _shortage("kernel.pid_max", allowed, "Raise it by sysctl")
+
+
+def _shortage(limit: str, allowed: int, remedy: str) -> Shortage:
+    return Shortage(limit, allowed, f"{remedy}; or lower MaxConnections=.")
 
 
 def _cgroups(root: Path) -> Iterator[Path]:

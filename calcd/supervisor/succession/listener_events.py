@@ -8,7 +8,7 @@ from calcd.linux.event_loop import EventLoop
 from calcd.listener import packets
 from calcd.log import messages
 from calcd.log.log import Log
-from calcd.supervisor import dependencies
+from calcd.supervisor import dependencies, system_limits
 from calcd.supervisor.counts.connections import Connections, describe
 from calcd.supervisor.counts.reached_limits import ReachedLimits
 from calcd.supervisor.events import (
@@ -35,10 +35,6 @@ from calcd.supervisor.succession.shared_counts import SharedCounts
 
 # Seconds between two reads of a listener's events.
 _INTERVAL = 0.02
-_REMEDIES = {
-    "accept": "Raise LimitNOFILE= in the unit, or fs.file-max, or add memory.",
-    "fork": "Raise TasksMax= in the unit, or kernel.pid_max, or add memory.",
-}
 # What is missing for the seccomp filters, and what to do about it.
 _MISSING = {
     packets.NO_LIBRARY: (
@@ -144,7 +140,8 @@ class ListenerEvents:
             case Trouble(error, times, "gone"):
                 self._log.write(messages.CLIENTS_GONE, error=os.strerror(error), times=times)
             case Trouble(error, times, call):
-                remedy = _REMEDIES.get(call, "")  # a listener of a newer calcd may name another
+                words = system_limits.words()
+                remedy = words.accept if call == "accept" else words.fork
                 self._log.write(
                     messages.TROUBLE, call=call, error=os.strerror(error), times=times, remedy=remedy
                 )

@@ -1,0 +1,51 @@
+"""The files for containers agree with each other, and with what an engine does."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from calcd.launch import options
+from calcd.settings import values
+
+FOLDER = Path(__file__).parents[2] / "packaging" / "container"
+IMAGE = (FOLDER / "Containerfile").read_text()
+KUBERNETES = (FOLDER / "kubernetes.yaml").read_text()
+QUADLET = (FOLDER / "calcd.container").read_text()
+ENGINES_KILL_AFTER = 10  # seconds: docker stop, podman stop
+
+
+def found(pattern: str, text: str) -> str:
+    (match,) = re.findall(pattern, text)
+    return str(match)
+
+
+def seconds(text: str) -> float:
+    return values.parse_span(found(r"DrainTime=(\w+)", text))
+
+
+def test_the_image_drains_before_an_engine_kills() -> None:
+    assert seconds("\n".join(line for line in IMAGE.splitlines() if line[0:1] != "#")) < ENGINES_KILL_AFTER
+
+
+def test_kubernetes_waits_for_the_pause_and_the_drain() -> None:
+    pause = int(found(r'command: \[sleep, "(\d+)"\]', KUBERNETES))
+    assert int(found(r"terminationGracePeriodSeconds: (\d+)", KUBERNETES)) > pause + seconds(KUBERNETES)
+
+
+def test_calcd_knows_the_options_that_the_image_gives() -> None:
+    command = json.loads(found(r"(?m)^ENTRYPOINT (.*)", IMAGE)) + json.loads(found(r"(?m)^CMD (.*)", IMAGE))
+    given = options.parse(command[1:])
+    assert given.foreground
+    assert given.settings["pid_file"] == [""]
+    assert given.settings["log_target"] == ["json"]
+
+
+@pytest.mark.parametrize("text", [IMAGE, KUBERNETES], ids=["Containerfile", "kubernetes.yaml"])
+def test_it_is_not_root(text: str) -> None:
+    assert re.search(r"USER 65532:65532|runAsUser: 65532", text)
+
+
+def test_the_quadlet_has_room_for_the_connections_of_the_default() -> None:
+    assert int(found(r"--pids-limit=(\d+)", QUADLET)) >= 1003
