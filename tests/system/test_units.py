@@ -7,8 +7,8 @@ from system.machine import Machine
 from system.service import RESTART_SETTINGS, restart_settings
 
 UNITS = (
-    "calcd.service calcd.socket calcd-metrics.socket calcd-proxied.socket calcd@blue.service calcd@blue.socket "
-    "calcd.target"
+    "calcd.service calcd.socket calcd-metrics.socket calcd-proxied.socket "
+    "calcd@blue.service calcd@blue.socket calcd.target"
 )
 HIGHEST_EXPOSURE = 0.2  # of 10; the best TCP daemons in Debian have 1.1
 
