@@ -10,6 +10,7 @@ lists, and dictionaries by text or whole number.
 
 import base64
 import dataclasses
+import functools
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -61,6 +62,7 @@ def file_descriptors(kind: Any, value: object) -> Iterator[Fd]:
         yield from file_descriptors(_without_none(kind), value)
 
 
+@functools.cache
 def _fields(kind: Any) -> dict[str, Any]:
     """Returns the types of a record's fields by name; nothing if the type is no record."""
     is_record = dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")
