@@ -107,10 +107,13 @@ def decode_any(record: bytes) -> tuple[Any, ...] | None:
     """As decode(), for a record of a handler of another calcd, which may know more: an ending that this one
     does not know is NOT_KNOWN, and a protocol NOTHING."""
     if len(record) >= _ENDED.size and record[0] == ENDED:
-        fields = _ENDED.unpack_from(record)
-        if not (QUIT <= fields[4] <= STRANGER and fields[9] <= RESP):
-            ending = fields[4] if fields[4] in GOOD_ENDINGS else NOT_KNOWN
-            return *fields[:4], ending, *fields[5:9], NOTHING, *fields[10:]
+        fields = list(_ENDED.unpack_from(record))
+        if fields[9] > RESP:
+            fields[9] = NOTHING
+        if not QUIT <= fields[4] <= STRANGER:
+            fields[4] = NOT_KNOWN
+            return tuple(fields)
+        record = _ENDED.pack(*fields)
     return decode(record)
 
 

@@ -23,7 +23,7 @@ def test_an_ending_that_another_version_reports_is_known_or_not_known(ending: in
     record = report.ended(report.ENDED, 7, True, 0, ending, 1, 2, 3, b"GET ", 99, 0, 0, 0, 0)
     fields = report.decode_any(record)
     assert fields is not None
-    assert fields[4] == (ending if ending in report.GOOD_ENDINGS else report.NOT_KNOWN)
+    assert fields[4] == (ending if ending in WORDS else report.NOT_KNOWN)
     assert fields[9] == report.NOTHING
 
 

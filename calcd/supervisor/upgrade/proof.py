@@ -40,7 +40,9 @@ class Proof:
             command = programs.alike("calcd.launch.proof", f"{memory} {answer}")
             # The child tells systemd nothing.
             environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
-            self._child = os.pidfd_open(programs.spawn(command, environment, (memory, answer)))
+            pid = programs.spawn(command, environment, (memory, answer))
+            on_failure.callback(os.kill, pid, signal.SIGKILL)
+            self._child = os.pidfd_open(pid)
             self._answers = answers
             on_failure.pop_all()
         self._loop.watch(self._answers, self._take_answer)

@@ -4,7 +4,7 @@
     leave it out (calcd.supervisor.records). Whoever changes the meaning of a field, or takes one away, raises
     VERSION.
 2.  JSON and not pickle, because the next supervisor may run another Python, in which classes are others.
-3.  The file is sealed: what has been tried is what is taken over.
+3.  The file is sealed: whoever reads it, reads what was written.
 """
 
 import dataclasses
