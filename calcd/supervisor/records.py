@@ -27,7 +27,8 @@ T = TypeVar("T")
 
 def to_json(value: object) -> Any:
     """Returns what json.dumps() takes."""
-    if fields := _fields(type(value)):
+    kind: Any = type(value)
+    if fields := _fields(kind):
         return {name: to_json(getattr(value, name)) for name in fields}
     match value:
         case bytes():
