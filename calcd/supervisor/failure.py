@@ -19,6 +19,11 @@ class ExitStatus(enum.IntEnum):
     NO_PERMISSION = os.EX_NOPERM
     CONFIG = os.EX_CONFIG
 
+    @classmethod
+    def _missing_(cls, _value: object) -> "ExitStatus":
+        """A calcd of another version may answer with a status that this one does not know."""
+        return cls.SOFTWARE
+
 
 MEANINGS = {
     ExitStatus.OK: "calcd serves, or did what it was asked",

@@ -4,8 +4,11 @@
     upgrade runs the new code.
 2.  PYTHONPATH is not used: it would put the folder, perhaps all of dist-packages, before the standard
     library.
+3.  No bytecode is written (-B). The umask is 0 (daemon(7)), so everybody could write to a __pycache__ folder
+    that is made then, and so to the code.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -16,22 +19,24 @@ import calcd
 
 _FOLDER = str(Path(calcd.__file__).parents[1])
 _MAIN = "import sys; {find}; from {module} import main; sys.exit(main())"
-# calcd is imported from the folder, and finds its own modules there; nothing else is looked for in it.
-_FIND_FIRST = f"sys.path.insert(0, {_FOLDER!r}); import calcd; del sys.path[0]"
+# calcd is imported from the folder, and finds its own modules there. Libraries that stand beside it, as with
+# pip install --target, are looked for there last.
+_FIND_FIRST = f"sys.path.insert(0, {_FOLDER!r}); import calcd; sys.path.append(sys.path.pop(0))"
 _FIND_LAST = f"sys.path.append({_FOLDER!r})"
 
 
 def lean(module: str, argument: str) -> list[str]:
     """Returns the command line for the module's main(), in an interpreter that loads nothing by itself."""
     warnings = [f"-W{warning}" for warning in sys.warnoptions]
-    return [sys.executable, "-I", "-S", *warnings, "-c", _program(_FIND_LAST, module), argument]
+    return [sys.executable, "-I", "-S", "-B", *warnings, "-c", _program(_FIND_LAST, module), argument]
 
 
 def alike(module: str, argument: str) -> list[str]:
     """Returns the command line for the module's main(), in an interpreter with the flags of this one."""
     flags = _flags(sys.orig_argv)
-    if not sys.flags.safe_path:
-        flags.append("-P")  # with -c, the working directory would come first
+    # Without -P, the working directory would come first. sys.flags does not tell: it may have been set by
+    # variables of the environment, which are gone.
+    flags += [flag for flag in ("-P", "-B") if flag not in flags]
     return [sys.executable, *flags, "-c", _program(_FIND_FIRST, module), argument]
 
 
@@ -65,9 +70,16 @@ def _flags(command: Sequence[str]) -> list[str]:
     flags: list[str] = []
     words = iter(command[1:])
     for word in words:
-        if not word.startswith("-") or word in ("-m", "-c", "-"):
+        if not word.startswith("-") or word == "-":
             break
-        flags.append(word)
-        if word in ("-W", "-X"):  # the value follows
-            flags.append(next(words))
+        if word == "--check-hash-based-pycs":
+            flags += [word, next(words)]
+            continue
+        # A word can have several, as -Im, of which the last one may take a value: the rest, or the next word.
+        plain = "".join(itertools.takewhile(lambda letter: letter not in "cmWX", word))
+        last = word[len(plain) :]
+        if last[:1] in ("c", "m"):
+            flags += [plain] if plain != "-" else []
+            break
+        flags += [word, next(words)] if last in ("W", "X") else [word]
     return flags

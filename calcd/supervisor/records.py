@@ -10,6 +10,7 @@ lists, and dictionaries by text or whole number.
 
 import base64
 import dataclasses
+import functools
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,7 +27,8 @@ T = TypeVar("T")
 
 def to_json(value: object) -> Any:
     """Returns what json.dumps() takes."""
-    if fields := _fields(type(value)):
+    kind: Any = type(value)
+    if fields := _fields(kind):
         return {name: to_json(getattr(value, name)) for name in fields}
     match value:
         case bytes():
@@ -61,6 +63,7 @@ def file_descriptors(kind: Any, value: object) -> Iterator[Fd]:
         yield from file_descriptors(_without_none(kind), value)
 
 
+@functools.cache
 def _fields(kind: Any) -> dict[str, Any]:
     """Returns the types of a record's fields by name; nothing if the type is no record."""
     is_record = dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")

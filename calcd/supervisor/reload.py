@@ -18,7 +18,7 @@ from calcd.settings.table import ROWS, Settings
 from calcd.supervisor import sd_notify
 from calcd.supervisor.counts.counters import Counters
 from calcd.supervisor.failure import Failure, system_failure
-from calcd.supervisor.held.control import Control
+from calcd.supervisor.held.control import RELOAD, UPGRADE, Control
 from calcd.supervisor.status import Status
 from calcd.supervisor.succession.roster import Roster
 from calcd.supervisor.succession.succession import Succession
@@ -66,16 +66,17 @@ class Reload:
         self._step = _Step.IDLE
         self._is_upgrade = False  # what is under way
         self._upgraded_from: str | None = None  # the version, once this one has taken over
-        self._is_asked_again = False
+        # What is done next. All requests meanwhile make one more.
+        self._is_reload_asked = False
         self._is_upgrade_asked = False
 
     def ask(self, *, upgrades: bool = False) -> None:
         """Reloads or upgrades, or does it again after what is under way."""
         if self._succession.is_closed:
             return
-        if self._roster.candidate or self._step != _Step.IDLE:  # all requests during a reload make one more
-            self._is_asked_again = True
+        if self._roster.candidate or self._step != _Step.IDLE:
             self._is_upgrade_asked |= upgrades
+            self._is_reload_asked |= not upgrades
             return
         sd_notify.reloading()
         if upgrades:
@@ -134,16 +135,21 @@ class Reload:
             case _Step.STARTING:
                 self._is_over(failure)
             case _Step.PROVED:
-                self._take_over(None)
+                self._proved(None)
             case _Step.IDLE:  # as in the two others, a listener took the place of one that had died
                 self._answer(failure)
 
     def _answer(self, failure: Failure | None) -> None:
-        if self._is_asked_again:
-            upgrades, self._is_asked_again, self._is_upgrade_asked = self._is_upgrade_asked, False, False
-            self.ask(upgrades=upgrades)
-        elif self._control:
-            self._control.answer(failure)
+        if self._is_upgrade_asked:
+            self._is_upgrade_asked = False
+            self.ask(upgrades=True)
+            return
+        reloads, self._is_reload_asked = self._is_reload_asked, False
+        if self._control:
+            # Before one more reload, which may succeed, a failed upgrade is told.
+            self._control.answer(failure, (UPGRADE,) if reloads else (RELOAD, UPGRADE))
+        if reloads:
+            self.ask()
 
     def _is_over(self, failure: Failure | None) -> None:
         """What is under way is over."""

@@ -198,6 +198,17 @@ def test_code_that_cannot_take_over_does_not(
         assert ask(connection, ADD, 2, 3) == 5
 
 
+def test_a_reason_of_a_kind_that_only_the_new_code_knows_is_told(calcd: Calcd, installed: Installed) -> None:
+    calcd.expected = [UPGRADE_FAILED]
+    with calcd:
+        answer = "        pipe.write(bytes([status])"
+        installed.change("launch/proof.py", answer, answer.replace("status", "99") + ' + b"too new"')
+        result = calcd.upgrade()
+        assert (result.returncode, result.stderr.endswith(" serves on: too new\n")) == (70, True)
+        installed.restore()
+        upgrade(calcd, installed, "77.0")
+
+
 def test_a_configuration_that_the_new_code_refuses_leaves_all_as_it_is(
     calcd: Calcd, installed: Installed
 ) -> None:
@@ -389,6 +400,21 @@ def test_reload_and_upgrade_that_are_asked_for_meanwhile_succeed(calcd: Calcd, i
             result = calcd.told(command)
             assert (result.returncode, result.stderr) == (0, "")
         assert calcd.info()["calcd_version"] == "77.0"
+
+
+def test_a_reload_that_succeeds_afterwards_hides_no_failure(calcd: Calcd, installed: Installed) -> None:
+    calcd.expected = [UPGRADE_FAILED]
+    with calcd:
+        installed.stop_at("launch/proof.py", PROOF)
+        installed.change("supervisor/upgrade/state.py", "VERSION = 1\n", "VERSION = 2\n")
+        command = calcd.tell("--upgrade")
+        wait_for(lambda: stopped_child(calcd), "the child that tries it")
+        child = stopped_child(calcd)
+        assert child
+        calcd.signal(signal.SIGHUP)
+        os.kill(child.pid, signal.SIGCONT)
+        assert calcd.told(command).returncode == 70
+        calcd.wait_for_log("reloaded: .*")
 
 
 def stopped_child(calcd: Calcd) -> Process | None:

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from calcd.handler import report
 from calcd.launch import takeover
 from calcd.linux import sealed_memory
+from calcd.log.log import Log
+from calcd.settings.values import LogConnections, LogLevel, LogTarget
 from calcd.supervisor import records
+from calcd.supervisor.counts.connections import Connections
+from calcd.supervisor.events import Served, Sums
 from calcd.supervisor.failure import Failure
 from calcd.supervisor.upgrade import state
 from calcd.supervisor.upgrade.state import VERSION, State
@@ -89,3 +94,13 @@ def test_a_state_that_could_still_change_is_refused(files: list[int]) -> None:
     os.write(files[-1], STORED.read_bytes())
     with pytest.raises((Failure, OSError)):
         state.read(files[-1])
+
+
+def test_kinds_that_another_version_did_not_count_are_counted_from_0() -> None:
+    given = records.from_json(State, stored())
+    counters = given.memory.counters
+    del counters.protocols["resp"], counters.error_replies["DIVBYZERO"]
+    log = Log(LogTarget.STDERR, LogLevel.ERR)
+    connections = Connections(counters, given.memory.counted, log, LogConnections.NONE)
+    connections.served(Served(report.RESP, report.QUIT, 2, Sums(requests=3, division_by_zero=1)))
+    assert (counters.protocols["resp"], counters.error_replies["DIVBYZERO"]) == (2, 1)

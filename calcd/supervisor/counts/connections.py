@@ -29,7 +29,7 @@ ENDINGS = {
     report.STRANGER: "foreign protocol",
     report.NOT_KNOWN: "not known",
 }
-PROTOCOLS = {report.NOTHING: "none", report.CLASSIC: "classic", report.RESP: "resp"}
+PROTOCOLS = {report.CLASSIC: "classic", report.RESP: "resp", report.NOTHING: "none"}
 # The endings by which calcd cuts off a connection, at a limit or a deadline.
 CUT_OFFS = {
     report.FIRST_BYTE_TIMEOUT: "FirstByteTimeout= is over",
@@ -83,7 +83,10 @@ class Connections:
     ) -> None:
         """counted is what the counters have already of connections that go on, by number."""
         kinds = (*_KINDS.values(), _HANDLER_DIED, _REPORT_LOST)
+        # Another version that has handed over may not have all kinds.
         counters.endings = dict.fromkeys(kinds, 0) | counters.endings
+        counters.protocols = dict.fromkeys(PROTOCOLS.values(), 0) | counters.protocols
+        counters.error_replies = dict.fromkeys(ERROR_KINDS, 0) | counters.error_replies
         self.counters = counters
         self.wanted = wanted
         self._log = log

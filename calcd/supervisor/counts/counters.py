@@ -25,11 +25,9 @@ class Counters:
     headers_refused: int = 0  # connections of proxies that came to nothing, likewise
     received: int = 0  # bytes
     sent: int = 0  # bytes
-    error_replies: dict[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(ERROR_KINDS, 0))
+    error_replies: dict[str, int] = dataclasses.field(default_factory=dict)  # by kind
     # Connections that have ended, by what was spoken.
-    protocols: dict[str, int] = dataclasses.field(
-        default_factory=lambda: {"classic": 0, "resp": 0, "none": 0}
-    )
+    protocols: dict[str, int] = dataclasses.field(default_factory=dict)
     reloads: int = 0
     reloads_failed: int = 0
     last_reload_successful: bool = True

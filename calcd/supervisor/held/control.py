@@ -10,7 +10,7 @@ another version takes it for a request to upgrade.
 
 import contextlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,14 +119,15 @@ class Control:
         self.path = given.path
         self.socket = socket.socket(fileno=given.socket)
         self._file = given.file
-        self._waiting = [socket.socket(fileno=fd) for fd in given.waiting]
+        # Who waits at a handover waits for the upgrade, which reloads as well.
+        self._waiting = [(UPGRADE, socket.socket(fileno=fd)) for fd in given.waiting]
 
     def handed_over(self) -> OpenControl:
         return OpenControl(
             self.path,
             Fd(self.socket.fileno()),
             self._file,
-            [Fd(connection.fileno()) for connection in self._waiting],
+            [Fd(connection.fileno()) for _, connection in self._waiting],
         )
 
     def fileno(self) -> int:
@@ -145,21 +146,25 @@ class Control:
         with contextlib.suppress(OSError):
             request, _, version = connection.recv(_REQUEST_SIZE).partition(b" ")
             if request in (RELOAD, UPGRADE):
-                self._waiting.append(connection)
-                return RELOAD if request == RELOAD and version in (b"", _OWN_VERSION) else UPGRADE
+                request = RELOAD if request == RELOAD and version in (b"", _OWN_VERSION) else UPGRADE
+                self._waiting.append((request, connection))
+                return request
             if request in texts:
                 connection.send(bytes([ExitStatus.OK]) + texts[request]())
         connection.close()
         return None
 
-    def answer(self, failure: Failure | None) -> None:
-        """Answers all reloads that wait. failure is None for success."""
+    def answer(self, failure: Failure | None, requests: Collection[bytes] = (RELOAD, UPGRADE)) -> None:
+        """Answers all who wait for these. failure is None for success."""
         status = failure.status if failure else ExitStatus.OK
         problem = str(failure or "").encode(errors="backslashreplace")
-        for connection in self._waiting:
+        waiting, self._waiting = self._waiting, []
+        for request, connection in waiting:
+            if request not in requests:
+                self._waiting.append((request, connection))
+                continue
             with contextlib.suppress(OSError), connection:
                 connection.send((bytes([status]) + problem)[:_ANSWER_SIZE])
-        self._waiting.clear()
 
     def close(self) -> None:
         """Closes the socket and removes its file. A second call does nothing."""
