@@ -127,11 +127,11 @@ def test_sockets_of_its_own_go_on_and_go_with_it(folder: Path, tmp_path: Path, i
 
 
 @pytest.mark.long
-def test_ten_upgrades_under_a_storm_lose_nothing(calcd: Calcd, installed: Installed) -> None:
+def test_upgrades_under_a_storm_lose_nothing(calcd: Calcd, installed: Installed) -> None:
     with calcd:
         host, port = calcd.address
         with Storm(f"{host}:{port}") as storm:
-            for version in range(70, 80):
+            for version in range(70, 74):
                 upgrade(calcd, installed, str(version))
         assert storm.outcomes.keys() == {"ok"}
         # Each session is there once, under one number.
@@ -142,22 +142,6 @@ def test_ten_upgrades_under_a_storm_lose_nothing(calcd: Calcd, installed: Instal
                 int(m[1]) for line in calcd.log() if (m := re.match(rf"connection (\d+) .* {what}", line))
             ]
             assert sorted(numbers) == list(range(1, len(numbers) + 1))
-
-
-@pytest.mark.long
-def test_a_hundred_upgrades_leave_nothing_behind(calcd: Calcd, installed: Installed) -> None:
-    with calcd:
-        upgrade(calcd, installed, "77.0")
-        files, memory = len(calcd.supervisor.files()), resident(calcd.supervisor)
-        for version in range(100):
-            upgrade(calcd, installed, f"78.{version}")
-        wait_for(lambda: len(calcd.supervisor.children()) == 1, "one child, the listener")
-        wait_for(lambda: len(calcd.supervisor.files()) == files, f"{files} files: {calcd.supervisor.files()}")
-        assert resident(calcd.supervisor) < 1.1 * memory
-
-
-def resident(process: Process) -> int:
-    return int(process.status("VmRSS").split()[0])
 
 
 def test_old_listeners_stay_until_their_connections_have_ended(calcd: Calcd, installed: Installed) -> None:
