@@ -31,8 +31,9 @@ def test_it_serves_as_soon_as_apt_has_installed_it(installed: Machine) -> None:
     assert installed.output("calc-client add 2 3") == "5"
     enabled = installed.output("systemctl is-enabled calcd.socket calcd.service")
     assert enabled.split() == ["enabled", "enabled"]
-    for unit in ("calcd-metrics.socket", "calcd-proxied.socket"):
-        assert installed.run(f"systemctl is-enabled {unit}", check=False).stdout == "disabled\n"
+    others = "calcd-metrics.socket calcd-proxied.socket calcd@.service calcd@.socket calcd.target"
+    assert set(installed.run(f"systemctl is-enabled {others}", check=False).stdout.split()) == {"disabled"}
+    for unit in ("calcd-metrics.socket", "calcd-proxied.socket", "calcd.target"):
         assert installed.show(unit, "ActiveState") == "inactive"
     assert installed.show("calcd.socket", "ActiveState") == "active"
     assert installed.output(f"systemctl --failed --quiet; dpkg --verify {' '.join(NAMES)}") == ""

@@ -45,6 +45,26 @@ def test_upgrades_under_load_refuse_and_reset_nobody_and_bring_the_new_code(
     service.close()
 
 
+def test_an_upgrade_treats_the_instances_that_run_as_the_service_and_starts_no_other(
+    tester: Machine, package: Package
+) -> None:
+    tester.run(f"{INSTALL} {package.debs}")
+    tester.run("echo '[calcd]' | tee /etc/calcd/blue.conf >/etc/calcd/green.conf; systemctl start calcd@blue")
+    before = tester.show("calcd@blue", "MainPID")
+    said = tester.output(f"{INSTALL} --reinstall {package.debs} 2>&1")
+    assert (
+        f"calcd@blue goes on as calcd {__version__}, without a restart: open connections stay open.\n" in said
+    )
+    assert tester.show("calcd@blue", "MainPID") == before
+    status = tester.output("calcd --config /etc/calcd/blue.conf --pidfile /run/calcd@blue/calcd.pid --status")
+    assert "upgrades:succeeded=1,failed=0\n" in status
+    assert tester.show("calcd@green", "MainPID") == "0"
+    assert tester.output("calc-client --server unix:/run/calcd-blue.sock add 2 3") == "5"
+    tester.run("apt-get -q -y remove calcd")
+    assert tester.run("pgrep -a calcd", check=False).stdout == ""
+    assert tester.output("find /run -maxdepth 1 -name 'calcd*'") == ""
+
+
 def test_an_upgrade_keeps_the_local_configuration(tester: Machine, before: str, package: Package) -> None:
     tester.run(f"{INSTALL} {before}")
     tester.run("echo DrainTime=5s >>/etc/calcd/calcd.conf")

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -102,7 +103,7 @@ class Proxy:
         stats = self.folder / "stats"
         wait_for(lambda: stats.exists() or self._process.poll() is not None, "HAProxy's start")
         assert self._process.poll() is None
-        wait_for(lambda: self.states() == ["UP", "UP"], "two good checks")
+        wait_for(lambda: set(self.states()) <= {"UP", "DRAIN"}, "two good checks")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,12 +116,17 @@ class Proxy:
             stats.sendall(f"{command}\n".encode())
             return stats.makefile().read()
 
-    def states(self) -> list[str]:
-        """Of both servers, once a check has said so."""
+    def servers(self) -> list[dict[str, str]]:
+        """What it knows of m1 and m2: "show stat" in HAProxy's management guide."""
         names, *rows = self.order("show stat").removeprefix("# ").split("\n")
         found = [dict(zip(names.split(","), row.split(","), strict=True)) for row in rows if row]
-        servers = [row for row in found if row["svname"] in ("m1", "m2")]
-        return [row["status"] if "L7OK" in row["check_status"] else row["check_status"] for row in servers]
+        return [row for row in found if row["svname"] in ("m1", "m2")]
+
+    def states(self) -> list[str]:
+        """Of both servers, once a check has said so."""
+        return [
+            row["status"] if "L7OK" in row["check_status"] else row["check_status"] for row in self.servers()
+        ]
 
     def connect(self) -> socket.socket:
         return socket.create_connection(self.plain, timeout=DEADLINE)
@@ -164,12 +170,70 @@ def test_who_speaks_tls_and_who_does_not_is_answered_whichever_server_is_away(
         wait_for(lambda: proxy.states()[1] == "UP" and proxy.states()[0] != "UP", "the end of one to be seen")
 
 
+class Clients:
+    """They make a connection for each request, in a with statement, until its end."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._is_over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(4)]
+        self.outcomes: list[bool] = []
+
+    def _ask(self) -> None:
+        while not self._is_over.is_set():
+            with self._proxy.connect() as connection:
+                self.outcomes.append(answers(connection))
+            self._is_over.wait(0.05)  # so that four stay below the limit of their source
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for_answers(self) -> None:
+        before = len(self.outcomes)
+        wait_for(lambda: len(self.outcomes) > before + 20, "more answers")
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_reload_and_a_stop_behind_a_drain_lose_nobody(
+    folder: Path, servers: list[Calcd], suite: str
+) -> None:
+    one, two = servers
+    with Proxy(suite, folder, servers) as proxy, Clients(proxy) as clients:
+        clients.wait_for_answers()
+        assert two.reload().returncode == 0
+        clients.wait_for_answers()
+        proxy.order("set server calculators/m1 state drain")
+        wait_for(lambda: proxy.servers()[0]["scur"] == "0", "the last connection of the one that is drained")
+        one.stop()
+        clients.wait_for_answers()
+    assert all(clients.outcomes)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_what_is_drained_stays_so_over_a_reload_of_haproxy(
+    folder: Path, servers: list[Calcd], suite: str
+) -> None:
+    with Proxy(suite, folder, servers) as proxy:
+        proxy.order("set server calculators/m1 state drain")
+        (folder / "server-state").write_text(proxy.order("show servers state"))
+    (folder / "stats").unlink()
+    with Proxy(suite, folder, servers) as proxy:
+        assert proxy.servers()[0]["status"] == "DRAIN"
+
+
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_source_has_its_limit_for_both_servers_together(
     folder: Path, servers: list[Calcd], suite: str
 ) -> None:
     with Proxy(suite, folder, servers) as proxy, contextlib.ExitStack() as open_ones:
-        connections = [open_ones.enter_context(proxy.connect()) for _ in range(MOST_OF_A_SOURCE)]
-        assert all(map(answers, connections))
-        with proxy.connect() as one_more, contextlib.suppress(ConnectionError):
+        for _ in range(MOST_OF_A_SOURCE):
+            assert answers(open_ones.enter_context(proxy.connect()))
+        with contextlib.suppress(ConnectionError), proxy.connect() as one_more:
             assert not answers(one_more)
