@@ -58,16 +58,8 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 # The errors of accept(2) for a connection that was gone before it could be returned ("Error handling").
 CONNECTION_GONE = frozenset(
     {
-        errno.ECONNABORTED,
-        errno.EPERM,
-        errno.EPROTO,
-        errno.ENETDOWN,
-        errno.ENOPROTOOPT,
-        errno.EHOSTDOWN,
-        errno.ENONET,
-        errno.EHOSTUNREACH,
-        errno.EOPNOTSUPP,
-        errno.ENETUNREACH,
+        *(errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT),
+        *(errno.EHOSTDOWN, errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH),
     }
 )
 IDLE = b"calcd: waiting for a connection"
@@ -130,23 +122,17 @@ class Handler:
         self._filter = own_filter.argument
         self._is_warm_up = is_warm_up
         dialogue = Dialogue(published.info, client_ids.next)
-        tell_progress = self._tell_progress if tells_progress else _tell_nobody
+        tell = self._tell_progress if tells_progress else _tell_nobody
         # Who the client of a connection is, and the report of it.
         self._identify: Identify = host_and_name
         self._accepted: Callable[[int, int, bool, bytes], bytes] = accepted
         if proxies is None:
-            self._session = Session(limits, dialogue, tell_progress)
+            self._session = Session(limits, dialogue, tell)
         else:
             from calcd.handler.proxied import ProxiedSession  # noqa: PLC0415 - nobody else pays for it
 
             self._session = session = ProxiedSession(
-                limits,
-                dialogue,
-                tell_progress,
-                acceptor=acceptor,
-                proxies=proxies,
-                reports=reports,
-                title=title,
+                limits, dialogue, tell, acceptor=acceptor, proxies=proxies, reports=reports, title=title
             )
             self._identify, self._accepted = session.identify, session.accepted
         self._reports = reports

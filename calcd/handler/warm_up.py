@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 # Python 3.11 adapts code after 8 runs, and its instructions after some more.
 _CONNECTIONS = 32  # of each protocol
 _CLASSIC = [REQUEST.pack(oper, 6, 7) for oper in range(QUIT + 1)]
-# A header of the PROXY protocol, of version 2.
+# Headers of the PROXY protocol: one that names nobody, and ordinary ones.
 _OF_THE_PROXY = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+_HEADERS = (
+    b"PROXY TCP4 127.0.0.1 127.0.0.1 7070 7070\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\1\x7f\0\0\1\x1b\x9e\x1b\x9e",
+)
 _OPERATIONS = (b"ADD", b"SUB", b"MUL", b"DIV")
 _RESP = (
     *(b"*3\r\n$3\r\n%b\r\n$1\r\n6\r\n$1\r\n7\r\n" % name for name in _OPERATIONS),
@@ -73,6 +77,10 @@ def warm_up(
         client.shutdown(SHUT_WR)  # behind a QUIT, calcd waits for the client's half of the close
         handler._left = 1  # the code between two connections stays cold; a handler that needs it warms it up
         handler.run()
+        if proxies is not None:
+            from calcd.protocol.proxy_header import parse  # noqa: PLC0415 - nobody else pays for it
+
+            parse(_HEADERS[number % 2])
         host_and_name(-1, ("127.0.0.1", 7070))  # the warm-up's socket is a Unix socket, with other names
         client.close()
     acceptor.close()

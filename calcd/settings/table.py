@@ -79,8 +79,8 @@ class Settings:
             default="classic resp",
             reloadable=True,
             help="The protocols that calcd speaks: classic, resp, or both, which a client's first byte tells "
-            "apart. Not used when systemd passes the sockets with a name: there it is FileDescriptorName= of "
-            "the socket unit, classic, resp, or calcd for both.",
+            "apart. Not used when systemd passes the sockets with a name that says it: there it is "
+            "FileDescriptorName= of the socket unit, classic, resp, or calcd for both.",
         )
     )
     pid_file: Path | None = row(

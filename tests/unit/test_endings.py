@@ -53,3 +53,4 @@ def test_what_limits_admission_has_a_setting_to_be_named_in_the_log() -> None:
         if name.isupper() and name[0] != "_" and type(value) is int
     }
     assert decisions - {admission.ADMITTED} == reached_limits._ATTRIBUTES.keys()
+    assert reached_limits._MESSAGES.keys() == reached_limits._ATTRIBUTES.keys()
