@@ -126,6 +126,16 @@ def test_sockets_of_its_own_go_on_and_go_with_it(folder: Path, tmp_path: Path, i
         assert not path.exists()
 
 
+def test_a_socket_behind_a_proxy_stays_one(folder: Path, installed: Installed) -> None:
+    with Calcd(folder, listen=("proxied:127.0.0.1:0",), tree=installed.tree) as calcd:
+        (line,) = calcd.wait_for_log(r"calcd \S+ serves on proxied:127\.0\.0\.1:(\d+)")
+        upgrade(calcd, installed, "77.0")
+        with socket.create_connection(("127.0.0.1", int(line[1]))) as connection:
+            connection.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 4321 7070\r\n")
+            assert ask(connection, ADD, 1, 2) == 3
+        calcd.wait_for_log(r"connection 1 from 192\.0\.2\.1:4321 ended .*")
+
+
 @pytest.mark.long
 def test_upgrades_under_a_storm_lose_nothing(calcd: Calcd, installed: Installed) -> None:
     with calcd:
