@@ -3,8 +3,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from package.workshop import BARE, EXCHANGE, QUICK, WORKSHOP, Package, collect, copy, machine_options
+from package.workshop import (
+    BARE,
+    EXCHANGE,
+    MODULES,
+    QUICK,
+    WORKSHOP,
+    Package,
+    collect,
+    copy,
+    machine_options,
+    rebuild,
+)
 from system.machine import COPY, COPY_TREE, SUITES, Background, Machine, base_root
+
+CONTROL = "supervisor/held/control.py"  # where calcd is asked
 
 
 @pytest.fixture(scope="session", params=SUITES)
@@ -56,20 +69,10 @@ def package(request: pytest.FixtureRequest, workshop: Machine) -> Package:
 
 
 def make_older(workshop: Machine, package: Package, name: str, edit: str) -> str:
-    """The paths of packages whose code says that they are older, and whose calcd.conf differs.
-
-    edit is bash, run where each package is a folder of its name.
-    """
-    folder = f"{EXCHANGE}/{name}"
-    init = "usr/lib/python3/dist-packages/calcd/__init__.py"
-    workshop.run(
-        f"set -e; mkdir {folder}; cd {folder}; "
-        f"for deb in {package.debs}; do dpkg-deb -R $deb $(dpkg-deb -f $deb Package); done; {edit}; "
-        f"sed -i 's/^__version__ = .*/__version__ = \"0.0.1\"/' */{init}; "
-        "echo '# older' >>calcd/etc/calcd/calcd.conf; "
-        "for tree in */; do dpkg-deb -b $tree .; rm -r $tree; done"
-    )
-    return " ".join(workshop.output(f"ls {folder}/*.deb").splitlines())
+    """The paths of packages whose code says that they are older, and whose calcd.conf differs."""
+    older = f"sed -i 's/^__version__ = .*/__version__ = \"0.0.1\"/' */{MODULES}/__init__.py"
+    differs = "echo '# older' >>calcd/etc/calcd/calcd.conf"
+    return rebuild(workshop, package.debs, f"{EXCHANGE}/{name}", f"{edit}; {older}; {differs}")
 
 
 @pytest.fixture(scope="session")
@@ -81,12 +84,14 @@ def older(workshop: Machine, package: Package) -> str:
 
 @pytest.fixture(scope="session")
 def undivided(workshop: Machine, package: Package) -> str:
-    """The one package that was before there were three, with all that they hold, in its last version."""
+    """The one package that was before there were three, with all that they hold, in its last version. Its
+    calcd does not know what an upgrade in place is."""
     edit = (
         "for tree in calc-client python3-calcd; do "
         "rm -r $tree/DEBIAN $tree/usr/share/doc; cp -a $tree/. calcd; rm -r $tree; done; "
         "sed -i 's/^Version: .*/Version: 0.1.0-0upstream1/; s/python3-calcd ([^)]*), //; s/calc-client, //' "
-        "calcd/DEBIAN/control"
+        "calcd/DEBIAN/control; rm calcd/DEBIAN/preinst; "
+        f"sed -i 's/if request in (RELOAD, UPGRADE)/if request == RELOAD/' calcd/{MODULES}/{CONTROL}"
     )
     return make_older(workshop, package, "undivided", edit)
 

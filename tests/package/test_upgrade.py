@@ -1,7 +1,7 @@
 """From an older version of the packages to this one."""
 
 import pytest
-from package.workshop import INSTALL, Package
+from package.workshop import COULD_NOT, IN_PLACE, INSTALL, Package
 from system.machine import Machine
 from system.service import Service
 
@@ -16,8 +16,15 @@ def before(request: pytest.FixtureRequest) -> str:
     return debs
 
 
+@pytest.fixture
+def says(before: str, undivided: str) -> str:
+    """What the upgrade says of the service."""
+    # The first calcd that can be upgraded in place is reached by a restart.
+    return COULD_NOT if before == undivided else IN_PLACE.format(__version__)
+
+
 def test_upgrades_under_load_refuse_and_reset_nobody_and_bring_the_new_code(
-    tester: Machine, before: str, package: Package
+    tester: Machine, before: str, says: str, package: Package
 ) -> None:
     tester.run(f"{INSTALL} {before}")
     service = Service(tester)
@@ -26,12 +33,14 @@ def test_upgrades_under_load_refuse_and_reset_nobody_and_bring_the_new_code(
     opened = tester.show("calcd.socket", "ActiveEnterTimestampMonotonic")
     loads = service.load(), service.load("unix:/run/calcd/calcd.sock")
     for options in ("", "--reinstall", "--reinstall"):
-        tester.run(f"{INSTALL} {options} {package.debs}")
+        assert says in tester.output(f"{INSTALL} {options} {package.debs} 2>&1")
+        says = IN_PLACE.format(__version__)
         service.wait_for_another_connection()
     for load in loads:
         assert set(load.finish()) == {"ok"}
     assert tester.show("calcd.socket", "ActiveEnterTimestampMonotonic") == opened
-    versions = [entry["MESSAGE"].split()[1] for entry in service.logged(messages.STARTED)]
+    taken_up = service.journal(f"MESSAGE_ID={messages.STARTED.id} MESSAGE_ID={messages.UPGRADED.id}")
+    versions = [entry["CALCD_VERSION"] for entry in taken_up]
     assert versions == ["0.0.1", __version__, __version__, __version__]
     service.close()
 

@@ -25,6 +25,11 @@ EXCHANGE = "/exchange"  # where all of a suite's machines have a folder in commo
 NAMES = ("calc-client", "calcd", "python3-calcd")  # of what one source gives
 QUICK = "DEB_BUILD_OPTIONS=nocheck make"
 INSTALL = "apt-get -q -y install"
+MODULES = "usr/lib/python3/dist-packages/calcd"
+# What an upgrade says of the service: with the version, or before the reason.
+IN_PLACE = "calcd {} has taken over without a restart: open connections stay open."
+RESTARTED = "calcd is restarted, which ends its connections, because "
+COULD_NOT = f"{RESTARTED}it could not be upgraded in place:\n  "
 
 
 class Package(NamedTuple):
@@ -47,6 +52,19 @@ def collect(machine: Machine, tree: str) -> Package:
     assert [Path(deb).name.partition("_")[0] for deb in debs] == list(NAMES)
     lines = machine.output(f"cd {folder} && sha256sum *").splitlines()
     return Package(" ".join(debs), dsc, changes, {name: digest for digest, name in map(str.split, lines)})
+
+
+def rebuild(machine: Machine, debs: str, folder: str, edit: str) -> str:
+    """Packages that differ from these, in a new folder of the machine, as paths for a command line.
+
+    edit is bash, run where each package is a folder of its name.
+    """
+    machine.run(
+        f"set -e; mkdir {folder}; cd {folder}; "
+        f"for deb in {debs}; do dpkg-deb -R $deb $(dpkg-deb -f $deb Package); done; {edit}; "
+        "for tree in */; do dpkg-deb -Znone -b $tree .; rm -r $tree; done"
+    )
+    return " ".join(machine.output(f"ls {folder}/*.deb").splitlines())
 
 
 def copy(machine: Machine, name: str) -> str:

@@ -1,10 +1,15 @@
 """Many clients at once, as a program: each connects, adds, checks, quits, waits for the end, closes.
 
-    load.py [--clients N] [--connections N] [--server HOST:PORT|unix:/PATH]
+    load.py [--clients N] [--connections N] [--stay idle|busy] [--server HOST:PORT|unix:/PATH]
 
 Without --connections it goes on until the end of file on standard input. It prints "under way" once an
-answer has come, and at the end a JSON object that counts what became of the connections. Plain sockets
-and struct: nothing of what is tested is used to test it.
+answer has come, and at the end a JSON object that counts what became of the connections.
+
+With --stay each client has one connection, and quits at the end of file. Until then it adds again and again
+(busy), or it does nothing, and adds once more before it quits (idle). "under way" is when each has had an
+answer.
+
+Plain sockets and struct: nothing of what is tested is used to test it.
 """
 
 import argparse
@@ -15,8 +20,10 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 
 TIMEOUT = 300.0  # seconds; nothing that works takes as long, on the busiest machine
+PAUSE = 0.05  # seconds between two requests of a busy connection, so that fifty leave others room
 ADD, QUIT = 0, 4
 
 
@@ -34,17 +41,13 @@ def connect(server: str) -> socket.socket:
     return socket.create_connection((host.strip("[]"), int(port)), TIMEOUT)
 
 
-def converse(server: str) -> str:
-    """One connection; returns what became of it."""
-    a, b = random.randrange(1 << 30), random.randrange(1 << 30)
+def converse(server: str, moments: Iterable[None]) -> str:
+    """One connection, on which the client adds at each of the moments; returns what became of it."""
     try:
         with connect(server) as connection:
-            connection.sendall(struct.pack("<iii", ADD, a, b))
-            reply = connection.recv(4, socket.MSG_WAITALL)
-            if len(reply) < 4:
-                return "short"
-            if reply != struct.pack("<i", a + b):
-                return "wrong"
+            for _ in moments:
+                if problem := add(connection):
+                    return problem
             connection.sendall(struct.pack("<iii", QUIT, 0, 0))
             return "ok" if connection.recv(1) == b"" else "wrong"
     except (ConnectionRefusedError, FileNotFoundError):
@@ -55,43 +58,71 @@ def converse(server: str) -> str:
         return "timed out"
 
 
+def add(connection: socket.socket) -> str:
+    """Returns what is wrong with the answer, or ""."""
+    a, b = random.randrange(1 << 30), random.randrange(1 << 30)
+    connection.sendall(struct.pack("<iii", ADD, a, b))
+    reply = connection.recv(4, socket.MSG_WAITALL)
+    if len(reply) < 4:
+        return "short"
+    return "" if reply == struct.pack("<i", a + b) else "wrong"
+
+
 class Load:
-    def __init__(self, server: str, connections: int | None) -> None:
+    def __init__(self, server: str, connections: int | None, stay: str | None, clients: int) -> None:
         self._server = server
         self._left = connections
+        self._stay = stay
+        self._unanswered = clients if stay else 1  # until it is under way
         self._lock = threading.Lock()
-        self.is_over = False
+        self.over = threading.Event()
         self.outcomes: collections.Counter[str] = collections.Counter()
 
     def client(self) -> None:
         """Connects again and again, until its share of the connections is made or the load is over."""
         while self._may_connect():
-            outcome = converse(self._server)
+            outcome = converse(self._server, self._moments())
             with self._lock:
-                if outcome == "ok" and not self.outcomes["ok"]:
-                    print("under way", flush=True)
                 self.outcomes[outcome] += 1
+
+    def _moments(self) -> Iterator[None]:
+        """Yields when to add. It goes on once the answer has come."""
+        yield
+        self._answered()
+        if self._stay == "busy":
+            while not self.over.wait(PAUSE):
+                yield
+        elif self._stay == "idle":
+            self.over.wait()
+            yield
+
+    def _answered(self) -> None:
+        with self._lock:
+            self._unanswered -= 1
+            if self._unanswered == 0:
+                print("under way", flush=True)
 
     def _may_connect(self) -> bool:
         with self._lock:
             if self._left is not None:
                 self._left -= 1
-            return not self.is_over and (self._left is None or self._left >= 0)
+            return not self.over.is_set() and (self._left is None or self._left >= 0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--connections", type=int)
+    parser.add_argument("--stay", choices=("idle", "busy"))
     parser.add_argument("--server", default="127.0.0.1:7070")
     options = parser.parse_args()
-    load = Load(options.server, options.connections)
+    load = Load(options.server, options.connections, options.stay, options.clients)
     clients = [threading.Thread(target=load.client) for _ in range(options.clients)]
     for client in clients:
         client.start()
     if options.connections is None:
         sys.stdin.read()
-        load.is_over = True
+        load.over.set()
     for client in clients:
         client.join()
     print(json.dumps(load.outcomes))

@@ -124,6 +124,10 @@ class Service:
         """Clients that come and go until they are told to stop; returns once one was answered."""
         return Load(self.machine.spawn(f"{_LOAD} --server {server}"))
 
+    def staying(self, kind: str, clients: int) -> "Load":
+        """Clients that stay, idle or busy, until they are told to stop; returns once all were answered."""
+        return Load(self.machine.spawn(f"{_LOAD} --stay {kind} --clients {clients}"))
+
     def connect(self, connections: int) -> dict[str, int]:
         """Makes a number of connections as fast as they go; returns what became of them."""
         return outcomes(self.machine.output(f"{_LOAD} --connections {connections} --clients 8"))
