@@ -25,6 +25,7 @@ from calcd.log import messages
 from calcd.log.messages import Message
 from calcd.supervisor.upgrade.state import VERSION
 
+_UPGRADES = 4  # ten in a row, which take longer, have been seen to do no more
 AS_BEFORE = "calcd runs on as it was before, because "
 KEPT = "/run/calcd.service.before"
 # What shows that systemd has started it once, and whom.
@@ -117,7 +118,7 @@ def memory(service: Service) -> int:
     return int(service.machine.output(private))
 
 
-def test_ten_upgrades_in_a_row_disturb_no_connection(service: Service, package: Package, newer: str) -> None:
+def test_upgrades_in_a_row_disturb_no_connection(service: Service, package: Package, newer: str) -> None:
     """From one version to another and back, each time with a new file of Python, while 500 clients are idle
     between their first request and their last, 50 ask 20 times in a second, and 4 connect again and again.
 
@@ -130,7 +131,9 @@ def test_ten_upgrades_in_a_row_disturb_no_connection(service: Service, package: 
     before, files_before = unit(service), files(service)
     idle, busy, storm = service.staying("idle", 500), service.staying("busy", 50), service.load()
     memories = []
-    for version, mark, debs in [("99.0.0", ", newer", newer), (__version__, "", package.debs)] * 5:
+    for version, mark, debs in [("99.0.0", ", newer", newer), (__version__, "", package.debs)] * (
+        _UPGRADES // 2
+    ):
         assert IN_PLACE.format(version) in install(service, debs)
         assert unit(service) == before
         assert titles(service, SUPERVISOR) == {SUPERVISOR + mark}
@@ -145,7 +148,7 @@ def test_ten_upgrades_in_a_row_disturb_no_connection(service: Service, package: 
     assert outcomes.keys() == {"ok"}
     wait_for(lambda: "\nlisteners:2\n" in machine.output("calcd --status"), "the first listener and the last")
     status = machine.output("calcd --status").splitlines()
-    assert {"connected_clients:550", "upgrades:succeeded=10,failed=0"} <= set(status)
+    assert {"connected_clients:550", f"upgrades:succeeded={_UPGRADES},failed=0"} <= set(status)
     assert idle.finish() == {"ok": 500}
     assert busy.finish() == {"ok": 50}
 

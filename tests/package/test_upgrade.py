@@ -16,32 +16,24 @@ def before(request: pytest.FixtureRequest) -> str:
     return debs
 
 
-@pytest.fixture
-def says(before: str, undivided: str) -> str:
-    """What the upgrade says of the service."""
-    # The first calcd that can be upgraded in place is reached by a restart.
-    return COULD_NOT if before == undivided else IN_PLACE.format(__version__)
-
-
-def test_upgrades_under_load_refuse_and_reset_nobody_and_bring_the_new_code(
-    tester: Machine, before: str, says: str, package: Package
+def test_an_upgrade_under_load_to_the_first_version_that_can_be_upgraded_in_place_refuses_and_resets_nobody(
+    tester: Machine, undivided: str, package: Package
 ) -> None:
-    tester.run(f"{INSTALL} {before}")
+    """It takes a restart, once: the open connections of one request each are answered first."""
+    tester.run(f"{INSTALL} {undivided}")
     service = Service(tester)
     service.use_example("calcd.socket.d/unix-socket.conf")
     service.start()
     opened = tester.show("calcd.socket", "ActiveEnterTimestampMonotonic")
     loads = service.load(), service.load("unix:/run/calcd/calcd.sock")
-    for options in ("", "--reinstall", "--reinstall"):
+    for options, says in (("", COULD_NOT), ("--reinstall", IN_PLACE.format(__version__))):
         assert says in tester.output(f"{INSTALL} {options} {package.debs} 2>&1")
-        says = IN_PLACE.format(__version__)
         service.wait_for_another_connection()
     for load in loads:
         assert set(load.finish()) == {"ok"}
     assert tester.show("calcd.socket", "ActiveEnterTimestampMonotonic") == opened
     taken_up = service.journal(f"MESSAGE_ID={messages.STARTED.id} MESSAGE_ID={messages.UPGRADED.id}")
-    versions = [entry["CALCD_VERSION"] for entry in taken_up]
-    assert versions == ["0.0.1", __version__, __version__, __version__]
+    assert [entry["CALCD_VERSION"] for entry in taken_up] == ["0.0.1", __version__, __version__]
     service.close()
 
 

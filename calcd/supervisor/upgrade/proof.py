@@ -51,7 +51,8 @@ class Proof:
     def abandon(self) -> None:
         """Kills the child, if there is one."""
         if self._child != -1:
-            signal.pidfd_send_signal(self._child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and was waited for
+                signal.pidfd_send_signal(self._child, signal.SIGKILL)
             self._close()
 
     def _take_answer(self) -> None:
