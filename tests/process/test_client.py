@@ -462,11 +462,19 @@ def test_a_signal_handler_cannot_use_a_client_that_waits_for_an_answer() -> None
             raised.append(caught.value)
             connection.sendall(b":5\r\n")
 
+        main = threading.get_ident()
+
+        def interrupt() -> None:
+            assert connection.recv(100)  # by now, the client waits for an answer
+            signal.pthread_kill(main, signal.SIGALRM)
+
         before = signal.signal(signal.SIGALRM, handle)
+        server = threading.Thread(target=interrupt)
+        server.start()
         try:
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
             assert c.add(2, 3) == 5
         finally:
+            server.join()
             signal.signal(signal.SIGALRM, before)
     assert len(raised) == 1
 
