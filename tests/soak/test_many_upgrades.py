@@ -6,7 +6,7 @@ from support.daemon import Calcd
 from support.installed import Installed
 from support.processes import Process, wait_for
 
-_TIMES = 20
+_TIMES = 10
 
 
 def resident(process: Process) -> int:
