@@ -9,6 +9,7 @@ import pytest
 pytest.register_assert_rewrite("support", "fuzz", "soak", "process")
 
 from support.daemon import MODES, Calcd  # noqa: E402 - as rewritten
+from support.installed import Installed  # noqa: E402
 from system.machine import SUITES  # noqa: E402
 
 TREE = Path(__file__).parents[1]
@@ -21,6 +22,20 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-B", "-W", "error", "packaging/generate.py", str(folder)]
     subprocess.run(command, cwd=TREE, env={**os.environ, "PYTHONPATH": "."}, check=True)
     return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where calcd keeps its files; what else a test needs is beside it, in tmp_path."""
+    folder = tmp_path / "calcd"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    """A copy of calcd in which a test installs other versions."""
+    return Installed(tmp_path / "tree")
 
 
 @pytest.fixture(params=MODES)

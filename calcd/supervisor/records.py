@@ -12,7 +12,7 @@ import base64
 import dataclasses
 import functools
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NewType, TypeVar
@@ -70,11 +70,12 @@ def _fields(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind) if is_record else {}
 
 
-def _defaults(kind: Any) -> Mapping[str, Any]:
+def _with_default(kind: Any) -> set[str]:
+    """Returns the names of a record's fields that have a default."""
     if not dataclasses.is_dataclass(kind):
-        return typing.cast(Mapping[str, Any], kind._field_defaults)
+        return set(kind._field_defaults)
     return {
-        field.name: True
+        field.name
         for field in dataclasses.fields(kind)
         if field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
     }
@@ -95,7 +96,7 @@ def _read(kind: Any, value: object, place: str) -> object:
         return None if value is None else _read(_without_none(kind), value, place)
     if fields := _fields(kind):
         given = _checked(dict, value, place)
-        missing = sorted(fields.keys() - given.keys() - _defaults(kind).keys())
+        missing = sorted(fields.keys() - given.keys() - _with_default(kind))
         if missing:
             raise ValueError(f"{place} lacks {', '.join(missing)}")
         known = {name: each for name, each in fields.items() if name in given}

@@ -115,7 +115,7 @@ class Reload:
         failure = failure or self._hand_over()
         if failure:
             reason = f"the installed code does not take over, calcd {calcd.__version__} serves on: {failure}"
-            self._is_over(Failure(failure.status, reason))
+            self._finish(Failure(failure.status, reason))
 
     def _start_listener(self) -> None:
         self._step = _Step.STARTING
@@ -133,7 +133,7 @@ class Reload:
         """A candidate serves, or has failed. If a reload started it, this is the result of the reload."""
         match self._step:
             case _Step.STARTING:
-                self._is_over(failure)
+                self._finish(failure)
             case _Step.PROVED:
                 self._proved(None)
             case _Step.IDLE:  # as in the two others, a listener took the place of one that had died
@@ -151,8 +151,8 @@ class Reload:
         if reloads:
             self.ask()
 
-    def _is_over(self, failure: Failure | None) -> None:
-        """What is under way is over."""
+    def _finish(self, failure: Failure | None) -> None:
+        """What is under way is over: counts and tells the result."""
         self._step = _Step.IDLE
         self._counters.last_reload_successful = failure is None
         if self._is_upgrade:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -13,11 +12,3 @@ def _is_possible() -> None:
         pytest.fail("tests/faults takes root: run ./check, or make test for what does not")
     if shutil.which("strace") is None:
         pytest.fail("strace is missing: apt-get install strace, or run ./check")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where calcd keeps its files; what else a test needs is beside it, in tmp_path."""
-    folder = tmp_path / "calcd"
-    folder.mkdir()
-    return folder

@@ -55,9 +55,12 @@ def test_a_log_on_a_full_disk_gets_every_line_once_there_is_room(
             wait_for(lambda: (seen / "log").stat().st_size % 4096 == 0, "a log that has no room")
             clients.wait_for_answers()
             assert calcd.reload().returncode == 0
+            assert calcd.upgrade().returncode == 0
+            clients.wait_for_answers()
         assert "reloaded" not in (seen / "log").read_text()
         (seen / "ballast").unlink()
-        wait_for(lambda: "reloaded" in (seen / "log").read_text(), "the line about the reload")
+        wait_for(lambda: "upgraded" in (seen / "log").read_text(), "the line about the upgrade")
+        assert "reloaded" in (seen / "log").read_text()
         wait_for(
             lambda: sorted(logged("ended")) == logged("opened"), "the end of every connection that was opened"
         )

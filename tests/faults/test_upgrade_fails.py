@@ -10,17 +10,12 @@ import pytest
 from support.clients import Clients
 from support.daemon import Calcd, ask, receive
 from support.installed import PROOF, TAKEOVER, Installed
-from support.processes import of_session, wait_for
+from support.processes import of_session, stopped, wait_for
 from support.strace import injected
 
 from calcd.protocol.classic import Operation, encode_request
 
 ADD = Operation.ADD
-
-
-@pytest.fixture
-def installed(tmp_path: Path) -> Installed:
-    return Installed(tmp_path / "tree")
 
 
 FAULTS = {
@@ -74,10 +69,7 @@ def test_kill_9_in_the_midst_of_it_is_a_supervisors_death(
             case _:
                 installed.stop_at("supervisor/loop.py", "        self._reload.finish_upgrade(version)\n")
         command = calcd.tell("--upgrade")
-        wait_for(
-            lambda: any(each.status("State")[0] == "T" for each in of_session(old) if each.exists),
-            "a process that has stopped itself",
-        )
+        stopped(lambda: of_session(old))
         os.kill(calcd.supervisor.pid, signal.SIGKILL)
         result = calcd.told(command)
         assert (result.returncode, "calcd did not answer" in result.stderr) == (75, True)
@@ -105,7 +97,7 @@ def test_a_socket_that_a_client_has_queued_at_is_never_closed(folder: Path, inst
         address = calcd.address
         installed.stop_at("launch/takeover.py", TAKEOVER)
         command = calcd.tell("--upgrade")
-        wait_for(lambda: calcd.supervisor.status("State").startswith("T"), "a supervisor that stands still")
+        stopped(lambda: [calcd.supervisor])
         with socket.create_connection(address) as connection:
             assert ask(connection, ADD, 20, 22) == 42
         os.kill(calcd.supervisor.pid, signal.SIGCONT)

@@ -247,20 +247,3 @@ def test_a_package_that_cannot_be_unpacked_changes_nothing(service: Service, cal
     refused = service.machine.run(f"dpkg -i {deb}", check=False)
     assert "trying to overwrite '/usr/bin/env', which is also in package coreutils" in refused.stderr
     assert unit(service) == before
-
-
-def test_a_listener_that_dies_before_the_supervisor_is_upgraded_is_replaced_by_the_new_code(
-    service: Service, newer: str
-) -> None:
-    service.expected = [r"the listener \d+ died: killed by signal 9 .*"]
-    supervisor = service.pid(SUPERVISOR)
-    load = service.load()
-    service.machine.run(f"dpkg --unpack {newer}; kill -KILL {service.pid(LISTENER)}")
-    wait_for(lambda: titles(service, LISTENER) == {f"{LISTENER}, newer"}, "a listener of the new code")
-    assert titles(service, SUPERVISOR) == {SUPERVISOR}
-    assert service.answer() == "5"
-    assert IN_PLACE.format("99.0.0") in service.machine.output("dpkg --configure --pending 2>&1")
-    assert service.pid(SUPERVISOR) == supervisor
-    outcomes = load.finish()
-    # The connection that the listener had accepted and not yet given to a handler died with it.
-    assert sum(outcomes.values()) - outcomes["ok"] <= 1

@@ -12,14 +12,6 @@ from support.processes import wait_for
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where calcd keeps its files; what else a test needs is beside it, in tmp_path."""
-    folder = tmp_path / "calcd"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def nobodys_folder() -> Iterator[Path]:
     """A folder of the user nobody's, and calcd in it; neither tmp_path nor a tree in root's home would let
     that user in. Only root can give it away."""

@@ -20,11 +20,6 @@ class Started(Calcd):
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Installed:
-    return Installed(tmp_path / "tree")
-
-
-@pytest.fixture
 def calcd(folder: Path, installed: Installed) -> Started:
     return Started(folder, tree=installed.tree)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.daemon import Calcd, ask
 from support.installed import PROOF, TAKEOVER, Installed
-from support.processes import Process, wait_for
+from support.processes import stopped, wait_for
 from support.resp import array
 from support.storm import Storm
 
@@ -20,11 +20,6 @@ from calcd.supervisor.held import control
 VERSION = package.__version__
 ADD = Operation.ADD
 UPGRADE_FAILED = "upgrade failed: .*"
-
-
-@pytest.fixture
-def installed(tmp_path: Path) -> Installed:
-    return Installed(tmp_path / "tree")
 
 
 @pytest.fixture
@@ -277,9 +272,8 @@ def test_a_listener_of_a_newer_version_ends_under_an_older_supervisor(
         "            self._outbox.tell(packets.alive(*self._pool.states()))\n"
         "            self._outbox.tell(bytes((99, 1, 2, 3)))\n",
     )
-    for module in ("handler/report.py",):
-        installed.change(module, "CLIENT_CLOSED = 2 ", "CLIENT_CLOSED = 77 ")
-        installed.change(module, "STRANGER = 15 ", "STRANGER = 78 ")
+    installed.change("handler/report.py", "CLIENT_CLOSED = 2 ", "CLIENT_CLOSED = 77 ")
+    installed.change("handler/report.py", "STRANGER = 15 ", "STRANGER = 78 ")
     # The newer supervisor understands them.
     installed.change(
         "supervisor/events.py", "serving)\n    return NotKnown(kind)\n", "serving)\n    return None\n"
@@ -331,12 +325,6 @@ def titles(calcd: Calcd) -> list[str]:
 # What happens in the midst of it -------------------------------------------------------------------
 
 
-def stopped_takeover(calcd: Calcd) -> Process:
-    """The supervisor, which has executed the new code and stands still before it has read the state."""
-    wait_for(lambda: calcd.supervisor.status("State").startswith("T"), "a supervisor that has stopped itself")
-    return calcd.supervisor
-
-
 def test_a_listener_that_dies_meanwhile_is_replaced_and_its_connection_goes_on(
     calcd: Calcd, installed: Installed
 ) -> None:
@@ -347,7 +335,7 @@ def test_a_listener_that_dies_meanwhile_is_replaced_and_its_connection_goes_on(
         old = calcd.listener
         installed.stop_at("launch/takeover.py", TAKEOVER)
         command = calcd.tell("--upgrade")
-        supervisor = stopped_takeover(calcd)
+        supervisor = stopped(lambda: [calcd.supervisor])
         os.kill(old.pid, signal.SIGKILL)
         os.kill(supervisor.pid, signal.SIGCONT)
         assert calcd.told(command).returncode == 0
@@ -367,7 +355,7 @@ def test_a_signal_that_comes_meanwhile_is_taken(
         assert ask(connection, ADD, 1, 2) == 3
         installed.stop_at("launch/takeover.py", TAKEOVER)
         command = calcd.tell("--upgrade")
-        supervisor = stopped_takeover(calcd)
+        supervisor = stopped(lambda: [calcd.supervisor])
         calcd.signal(number)
         os.kill(supervisor.pid, signal.SIGCONT)
         match number:
@@ -398,9 +386,7 @@ def test_reload_and_upgrade_that_are_asked_for_meanwhile_succeed(calcd: Calcd, i
     with calcd:
         installed.stop_at("launch/proof.py", PROOF)
         first = calcd.tell("--upgrade")
-        wait_for(lambda: stopped_child(calcd), "the child that tries it")
-        child = stopped_child(calcd)
-        assert child
+        child = stopped(calcd.supervisor.children)
         installed.change("launch/proof.py", "os.kill(os.getpid(), signal.SIGSTOP)", "pass")
         installed.set_version("77.0")
         others = [calcd.tell("--upgrade"), calcd.tell("--reload")]
@@ -418,17 +404,11 @@ def test_a_reload_that_succeeds_afterwards_hides_no_failure(calcd: Calcd, instal
         installed.stop_at("launch/proof.py", PROOF)
         installed.change("supervisor/upgrade/state.py", "VERSION = 1\n", "VERSION = 2\n")
         command = calcd.tell("--upgrade")
-        wait_for(lambda: stopped_child(calcd), "the child that tries it")
-        child = stopped_child(calcd)
-        assert child
+        child = stopped(calcd.supervisor.children)
         calcd.signal(signal.SIGHUP)
         os.kill(child.pid, signal.SIGCONT)
         assert calcd.told(command).returncode == 70
         calcd.wait_for_log("reloaded: .*")
-
-
-def stopped_child(calcd: Calcd) -> Process | None:
-    return next((each for each in calcd.supervisor.children() if each.status("State")[0] == "T"), None)
 
 
 def test_a_listener_that_dies_while_the_new_code_is_tried_is_replaced_first(
@@ -438,9 +418,7 @@ def test_a_listener_that_dies_while_the_new_code_is_tried_is_replaced_first(
     with calcd:
         installed.stop_at("launch/proof.py", PROOF)
         command = calcd.tell("--upgrade")
-        wait_for(lambda: stopped_child(calcd), "the child that tries it")
-        child = stopped_child(calcd)
-        assert child
+        child = stopped(calcd.supervisor.children)
         os.kill(next(each.pid for each in calcd.listeners), signal.SIGKILL)
         calcd.wait_for_log(r"the listener \d+ died: .*")
         with calcd.connect() as connection:

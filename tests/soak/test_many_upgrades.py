@@ -6,7 +6,7 @@ from support.daemon import Calcd
 from support.installed import Installed
 from support.processes import Process, wait_for
 
-_TIMES = 20
+_TIMES = 10
 
 
 def resident(process: Process) -> int:
@@ -14,10 +14,7 @@ def resident(process: Process) -> int:
     return int(process.status("VmRSS").split()[0])
 
 
-def test_they_leave_nothing_behind(tmp_path: Path) -> None:
-    installed = Installed(tmp_path / "tree")
-    folder = tmp_path / "calcd"
-    folder.mkdir()
+def test_they_leave_nothing_behind(folder: Path, installed: Installed) -> None:
     with Calcd(folder, tree=installed.tree) as calcd:
         assert calcd.upgrade().returncode == 0
         files, memory = len(calcd.supervisor.files()), resident(calcd.supervisor)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from support.patience import patience
@@ -18,6 +18,18 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
         waited = time.monotonic() - began
         assert waited < patience(30), f"waited {waited:.0f} s in vain for {what}"
         time.sleep(0.005)
+
+
+def stopped(processes: Callable[[], Iterable["Process"]]) -> "Process":
+    """The first of the processes that has stopped itself with SIGSTOP, once one has."""
+    found: list[Process] = []
+
+    def has_stopped() -> bool:
+        found[:] = [each for each in processes() if each.belongs(lambda p: p.status("State")[0] == "T")]
+        return bool(found)
+
+    wait_for(has_stopped, "a process that has stopped itself")
+    return found[0]
 
 
 class Process:

@@ -178,10 +178,7 @@ class Control:
 
     def is_in_place(self) -> bool:
         """Returns False if the file has been removed, or another one has its name."""
-        try:
-            return file_id.of(self.path) == self._file
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+        return file_id.is_at(self.path, self._file)
 
 
 def listen(pidfile: Path, owner: Identity) -> Control:

@@ -78,7 +78,7 @@ class Pidfile:
 
     def is_in_place(self) -> bool:
         """Returns False if the file has been removed, or another one has its name."""
-        return _is_in_place(self.path, self._file)
+        return file_id.is_at(self.path, file_id.of(self._file))
 
 
 def lock(path: Path, owner: Identity) -> Pidfile:
@@ -92,7 +92,7 @@ def lock(path: Path, owner: Identity) -> Pidfile:
         _make_folder(path.parent, owner)
         while True:
             file = _open(path)
-            if _is_in_place(path, file):
+            if file_id.is_at(path, file_id.of(file)):
                 break
             os.close(file)
         os.ftruncate(file, 0)
@@ -133,13 +133,6 @@ def _open(path: Path) -> int:
             "one another --pidfile and --listen",
         ) from None
     return file
-
-
-def _is_in_place(path: Path, file: int) -> bool:
-    try:
-        return file_id.of(path) == file_id.of(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
 
 
 def _failure(path: Path, error: OSError) -> Failure:
