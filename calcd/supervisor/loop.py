@@ -185,6 +185,7 @@ class Supervisor:
             self._loop.turn()
             self._watch_log()
         self._proof.abandon()
+        self._succession.sockets.close()
         if self._started:
             raise Failure(ExitStatus.UNAVAILABLE, "calcd was told to stop while it started")
         counters = self._counters

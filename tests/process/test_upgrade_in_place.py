@@ -7,10 +7,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from support.addresses import accepts
 from support.daemon import Calcd, ask
 from support.installed import PROOF, TAKEOVER, Installed
 from support.processes import stopped, wait_for
 from support.resp import array
+from support.scraped import PassedScraped, Scraped
 from support.storm import Storm
 
 import calcd as package
@@ -129,6 +131,33 @@ def test_a_socket_behind_a_proxy_stays_one(folder: Path, installed: Installed) -
             connection.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 4321 7070\r\n")
             assert ask(connection, ADD, 1, 2) == 3
         calcd.wait_for_log(r"connection 1 from 192\.0\.2\.1:4321 ended .*")
+
+
+def test_an_address_for_scrapes_stays_one_until_a_reload_gives_it_up(
+    folder: Path, installed: Installed
+) -> None:
+    calcd = Scraped(folder, listen=(), tree=installed.tree)
+    calcd.config.write_text("[calcd]\nListen=127.0.0.1:0 metrics:127.0.0.1:0\n")
+    with calcd:
+        address = calcd.metrics_address
+        upgrade(calcd, installed, "77.0")
+        calcd.wait_for_log(r"upgraded from .*, metrics:127\.0\.0\.1:\d+; connections that go on: 0")
+        assert calcd.metrics_address == address
+        assert 'version="77.0"' in calcd.scrape()[2]
+        assert "calcd_connections_opened_total 0\n" in calcd.scrape()[2]
+        calcd.config.write_text("[calcd]\nListen=127.0.0.1:0\n")
+        assert calcd.reload().returncode == 0
+        assert not accepts(address)
+
+
+def test_a_socket_for_scrapes_that_was_passed_stays_one(folder: Path, installed: Installed) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as metrics,
+        PassedScraped(folder, metrics, tree=installed.tree) as calcd,
+    ):
+        upgrade(calcd, installed, "77.0")
+        assert calcd.metrics_address == metrics.getsockname()
+        assert 'version="77.0"' in calcd.scrape()[2]
 
 
 @pytest.mark.long

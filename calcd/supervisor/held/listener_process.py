@@ -11,6 +11,7 @@ from typing import NamedTuple
 from calcd.handler import report
 from calcd.listener import packets
 from calcd.settings import reading, writing
+from calcd.settings.addresses import PROXIED
 from calcd.settings.limits import Limits
 from calcd.settings.table import Settings
 from calcd.settings.values import LogConnections
@@ -160,16 +161,16 @@ def start(sockets: Sockets, settings: Settings, page: int) -> ListenerProcess:
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reports, reports_for_handlers = report.open_pipe()
-    listening = [each.socket.fileno() for each in sockets]
-    metrics = [each.socket.fileno() for each in sockets.metrics]
+    listening = [each.socket.fileno() for each in sockets.for_clients]
+    metrics = [each.socket.fileno() for each in sockets.for_metrics]
     words: dict[str, object] = {
         "supervisor": theirs.fileno(),
         "reading_end": reports,
         "writing_end": reports_for_handlers,
         "sockets": ",".join(map(str, listening)),
         "protocols": ",".join(
-            "+".join((*["proxy"] * each.is_proxied, *(each.protocols or settings.protocols)))
-            for each in sockets
+            "+".join((*["proxy"] * (each.prefix == PROXIED), *(each.protocols or settings.protocols)))
+            for each in sockets.for_clients
         ),
         "proxies": ",".join(map(str, settings.proxy_sources)),
         "metrics": ",".join(map(str, metrics)),
