@@ -2,14 +2,16 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from support.addresses import accepts, own_address
-from support.daemon import Calcd, ask
+from support.daemon import TREE, Calcd, ask
 from support.processes import DEADLINE, wait_for
 from support.scraped import GET, PassedScraped, Scraped, response
 
@@ -131,6 +133,15 @@ def test_a_listener_that_dies_takes_no_address_along(folder: Path) -> None:
         calcd.expected.append(r"the listener \d+ died.*")
         os.kill(calcd.listener.pid, signal.SIGKILL)
         wait_for(lambda: calcd.metrics()["calcd_listeners_lost_total"] == 1, "a listener that was replaced")
+
+
+def test_the_probe_of_a_container_is_good_as_long_as_calcd_is_there(folder: Path) -> None:
+    quadlet = (TREE / "packaging" / "container" / "calcd.container").read_text()
+    (probe,) = re.findall(r"(?m)^HealthCmd=(.*)", quadlet)
+    with Scraped(folder, listen=(CLIENTS, METRICS)) as calcd:
+        command = ["sh", "-c", probe.replace("7079", str(calcd.metrics_address[1]))]
+        assert subprocess.run(command, check=False).returncode == 0
+    assert subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 1
 
 
 # --- Reloads
