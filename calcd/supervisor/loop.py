@@ -117,7 +117,11 @@ class Supervisor:
             ready=self._succession.ready,
         )
         self._reaping = Reaping(
-            roster=self._roster, events=self._events, succession=self._succession, reached=reached
+            roster=self._roster,
+            events=self._events,
+            shared=shared,
+            succession=self._succession,
+            reached=reached,
         )
         self._proof = Proof(self._loop)
         self._reload = Reload(

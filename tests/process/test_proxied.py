@@ -320,6 +320,41 @@ def test_whoever_waits_for_a_header_has_a_place_of_max_connections(folder: Path)
         silent.pop().close()
 
 
+def test_a_place_of_max_connections_is_kept_over_a_reload_by_whoever_waits_for_a_header(folder: Path) -> None:
+    full = r"MaxConnections=2 is reached: .*"
+    with Proxied(folder, "MaxConnections=2\nProxyTimeout=1h") as calcd:
+        calcd.expected += [full, "MaxConnections=2 is no longer reached, .*"]
+        silent = [calcd.connect() for _ in range(2)]
+        wait_for(lambda: len(calcd.awaiting_headers) == 2, "both to wait for their headers")
+        for _ in range(2):
+            assert calcd.reload().returncode == 0
+        with calcd.connect() as third:
+            third.sendall(line() + QUESTION)
+            third.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                third.recv(4)
+            for connection in silent:  # they are the two from now on, and not two more
+                connection.sendall(line() + QUESTION)
+                assert receive(connection, 1) == (42,)
+            with pytest.raises(TimeoutError):
+                third.recv(4)
+            third.settimeout(30)
+            silent.pop().close()
+            assert receive(third, 1) == (42,)
+        silent.pop().close()
+
+
+def test_a_header_that_does_not_come_after_a_reload_leaves_its_place_free(folder: Path) -> None:
+    with Proxied(folder, "MaxConnections=1\nProxyTimeout=1h") as calcd:
+        calcd.expected += ["MaxConnections=1 is (no longer )?reached.*"]
+        with calcd.connect():
+            wait_for(lambda: calcd.awaiting_headers, "a handler that waits for a header")
+            assert calcd.reload().returncode == 0
+        with calcd.connect() as connection:
+            connection.sendall(line() + QUESTION)
+            assert receive(connection, 1) == (42,)
+
+
 def test_nobody_waits_for_the_headers_of_others(folder: Path) -> None:
     with Proxied(folder, "ProxyTimeout=1h") as calcd, contextlib.ExitStack() as connections:
         silent = [connections.enter_context(calcd.connect()) for _ in range(30)]

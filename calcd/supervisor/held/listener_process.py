@@ -38,6 +38,7 @@ class OpenListener(NamedTuple):
     unanswered: int = 0
     waiting: int = 0
     serving: int = 0
+    awaiting_header: int = 0
 
 
 class ListenerProcess:
@@ -51,7 +52,9 @@ class ListenerProcess:
         self.connections = {connection.handler: connection for connection in given.connections}
         self._unsent_counts = Counter(given.unsent_counts)  # by host, of count_of_others(), for send_counts()
         self.unanswered = given.unanswered  # pings in a row
-        self.waiting, self.serving = given.waiting, given.serving  # handlers, at the last answer
+        # Handlers, at the last answer to a ping.
+        self.waiting, self.serving = given.waiting, given.serving
+        self.awaiting_header = given.awaiting_header
         self._socket = socket.socket(fileno=given.socket)
         self._socket.setblocking(False)
         self._reports: int = given.reports
@@ -68,6 +71,7 @@ class ListenerProcess:
             self.unanswered,
             self.waiting,
             self.serving,
+            self.awaiting_header,
         )
 
     def fileno(self) -> int:
