@@ -51,13 +51,18 @@ def complete_build(workshop: Machine) -> Background:
 
 
 @pytest.fixture(scope="session")
-def package(request: pytest.FixtureRequest, suite: str, workshop: Machine) -> Package:
+def built(workshop: Machine) -> str:
+    """The folder of the workshop that the packages are built in."""
+    return copy(workshop, "package")
+
+
+@pytest.fixture(scope="session")
+def package(request: pytest.FixtureRequest, suite: str, workshop: Machine, built: str) -> Package:
     """The packages, built without their tests."""
     if suite in COMPLETE:
         request.getfixturevalue("complete_build")  # is under way from now on
-    tree = copy(workshop, "package")
-    errors = workshop.run(f"cd {tree}; mkdir dist; touch dist/old.whl; umask 077; {QUICK} deb").stderr
-    workshop.run(f"cp -r {tree}/build {EXCHANGE}/")
+    errors = workshop.run(f"cd {built}; mkdir dist; touch dist/old.whl; umask 077; {QUICK} deb").stderr
+    workshop.run(f"cp -r {built}/build {EXCHANGE}/")
     return collect(workshop, EXCHANGE)._replace(errors=errors)
 
 

@@ -39,13 +39,13 @@ def test_the_readmes_commands_build_what_is_committed_and_install_it(
 
 
 def test_a_build_that_fails_keeps_what_was_built_before(
-    workshop: Machine, another: str, package: Package
+    workshop: Machine, built: str, package: Package
 ) -> None:
-    workshop.run(f"cd {another}; mv pyproject.toml pyproject")
-    failed = workshop.run(f"cd {another}; {QUICK} deb", check=False)
-    workshop.run(f"cd {another}; mv pyproject pyproject.toml")
+    workshop.run(f"cd {built}; mv pyproject.toml pyproject")
+    failed = workshop.run(f"cd {built}; {QUICK} deb", check=False)
+    workshop.run(f"cd {built}; mv pyproject pyproject.toml")
     assert failed.returncode != 0
-    assert collect(workshop, another).sums == package.sums
+    assert collect(workshop, built).sums == package.sums
 
 
 def test_it_says_how_to_get_dpkg_buildpackage(tester: Machine) -> None:
