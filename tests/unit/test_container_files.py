@@ -49,7 +49,7 @@ def test_probes_ask_for_the_metrics() -> None:
     assert f"- {{name: metrics, containerPort: {METRICS}}}\n" in KUBERNETES
     probes = re.findall(r"Probe:\n +(.*)", KUBERNETES)
     assert probes == ["httpGet: {path: /metrics, port: metrics}"] * 2
-    assert f"http://127.0.0.1:{METRICS}/metrics" in found(r"(?m)^HealthCmd=(.*)", QUADLET)
+    assert f"http://127.0.0.1:{METRICS}/metrics" in found(r"(?m)^HealthCmd=(.*[^\"'\n])$", QUADLET)
     assert f"127.0.0.1:{METRICS}:{METRICS}" in re.findall(r"(?m)^PublishPort=(.*)", QUADLET)
 
 
