@@ -219,11 +219,13 @@ def test_one_address_for_both_is_refused(folder: Path, tmp_path: Path, other: st
 
 
 def test_an_address_that_another_includes_is_refused(folder: Path) -> None:
-    host = own_address()
-    calcd = configured(folder, f"0.0.0.0:7079 metrics:{host}:7079")
-    assert calcd.start().returncode == os.EX_CONFIG
-    why = "another address of Listen= includes it"
-    assert calcd.log() == [f"calcd: cannot listen on metrics:{host}:7079: {why}"]
+    with configured(folder, "0.0.0.0:0") as calcd:
+        address = f"metrics:127.0.0.1:{calcd.address[1]}"
+        why = f"{REFUSED}cannot listen on {address}: another address of Listen= includes it"
+        calcd.expected.append(why)
+        write(calcd, f"0.0.0.0:0 {address}")
+        assert calcd.reload().returncode == os.EX_CONFIG
+        calcd.wait_for_log(why)
 
 
 def test_a_reload_cannot_make_an_address_for_clients_one_for_metrics(folder: Path) -> None:
