@@ -6,7 +6,7 @@ import pytest
 from support.processes import wait_for
 from system.machine import Machine
 
-BLUE, GREEN = "unix:/run/calcd-blue.sock", "127.0.0.1:7071"
+BLUE, GREEN = "unix:/run/calcd-blue.sock", "127.0.0.1:7072"
 TCP = "/usr/share/doc/calcd/examples/calcd@.socket.d/tcp-port.conf"
 GREENS_DROP_INS = "/etc/systemd/system/calcd@green.socket.d"
 ALL = "calcd calcd@blue calcd@green"
@@ -44,7 +44,7 @@ def test_each_has_its_own_settings_address_and_processes(instances: Machine) -> 
     assert (
         answers(instances, "127.0.0.1 7070") == answers(instances, "-U /run/calcd-blue.sock") == [":5", ":9"]
     )
-    assert answers(instances, "127.0.0.1 7071") == [":5"]
+    assert answers(instances, "127.0.0.1 7072") == [":5"]
     before = pids(instances)
     assert len(set(before)) == 3
     instances.run("printf '[calcd]\\nMaxRequests=1\\n' >/etc/calcd/blue.conf; systemctl reload calcd@blue")
