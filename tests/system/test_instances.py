@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from support.processes import wait_for
 from system.machine import Machine
+from system.service import load
 
 BLUE, GREEN = "unix:/run/calcd-blue.sock", "127.0.0.1:7072"
 TCP = "/usr/share/doc/calcd/examples/calcd@.socket.d/tcp-port.conf"
@@ -78,6 +79,16 @@ def test_the_target_stops_and_restarts_instances_and_leaves_the_service_alone(in
     for server in (BLUE, GREEN):
         assert instances.output(f"calc-client --server {server} 2 + 3") == "5"
     assert pids(instances)[0] == service
+
+
+def test_a_restart_of_all_without_their_sockets_refuses_nobody(instances: Machine) -> None:
+    service, *before = pids(instances)
+    clients = load(instances, BLUE)
+    instances.run("systemctl restart 'calcd@*.service'")
+    after = pids(instances)
+    assert after[0] == service
+    assert not {0, *before} & {*after[1:]}
+    assert set(clients.finish()) == {"ok"}
 
 
 def test_an_instance_without_a_file_says_which_one_is_missing(instances: Machine) -> None:
