@@ -376,8 +376,8 @@ PROXY_CHECKED = Message(
     "in: {received}, bytes out: {sent}, protocol: {protocol}",
     subject="A proxy has looked whether calcd is well",
     meaning="{proxy} has connected for itself, and not for a client: it sees whether calcd answers. Such "
-    "connections are no part of any count but their own, and no limit of a source is for them. HAProxy also "
-    "says so of clients of its Unix sockets, which have no address.",
+    "connections are in no count but their own and that of all connections, and no limit of a source is for "
+    "them. HAProxy also says so of clients of its Unix sockets, which have no address.",
     remedy="Nothing needs to be done.",
 )
 TOO_FEW = Message(

@@ -81,6 +81,14 @@ def test_the_target_stops_and_restarts_instances_and_leaves_the_service_alone(in
     assert pids(instances)[0] == service
 
 
+def test_one_stops_with_its_socket_and_the_others_serve_on(instances: Machine) -> None:
+    before = pids(instances)
+    instances.run("systemctl stop calcd@blue.socket")
+    wait_for(lambda: pids(instances)[1] == 0, "the end of blue")
+    assert pids(instances) == [before[0], 0, before[2]]
+    assert answers(instances, "-U /run/calcd-blue.sock") == []
+
+
 def test_a_restart_of_all_without_their_sockets_refuses_nobody(instances: Machine) -> None:
     service, *before = pids(instances)
     clients = load(instances, BLUE)
