@@ -415,6 +415,17 @@ def test_a_stop_does_not_wait_for_a_header(folder: Path) -> None:
         assert is_closed(silent)
 
 
+def test_half_a_header_that_is_late_in_a_stop_is_refused_and_its_rest_is_no_request(folder: Path) -> None:
+    with Proxied(folder, "ProxyTimeout=900ms\nLogLevel=debug") as calcd, calcd.connect() as connection:
+        calcd.expected += [REFUSED, "handlers copy more memory .*"]
+        connection.sendall(b"PROXY TCP4 ")
+        wait_for(lambda: is_read(connection), "the handler to have read that")
+        calcd.signal(signal.SIGTERM)  # a drain gives a new connection a second
+        assert is_closed(connection)
+        (refused,) = calcd.wait_for_log(REFUSED)
+        assert refused[2] == "ProxyTimeout= was over before its header was there"
+
+
 def test_a_handler_that_is_killed_while_it_waits_for_a_header_takes_no_place_along(folder: Path) -> None:
     with Proxied(folder, "MaxConnections=1\nProxyTimeout=1h") as calcd:
         died = r"handler \d+ died while it waited for a connection: killed by signal 9 .*"
