@@ -35,6 +35,12 @@ def test_kubernetes_waits_for_the_pause_and_the_drain() -> None:
     assert int(found(r"terminationGracePeriodSeconds: (\d+)", KUBERNETES)) > pause + seconds(KUBERNETES)
 
 
+def test_kubernetes_has_what_the_container_mounts() -> None:
+    mounts = re.findall(r"- \{name: (\w+), mountPath:", KUBERNETES)
+    volumes = re.findall(r"- \{name: (\w+), configMap: \{name: calcd\}\}", KUBERNETES)
+    assert mounts == volumes == ["settings"]
+
+
 def test_calcd_knows_the_options_that_the_image_gives() -> None:
     command = json.loads(found(r"(?m)^ENTRYPOINT (.*)", IMAGE)) + json.loads(found(r"(?m)^CMD (.*)", IMAGE))
     given = options.parse(command[1:])

@@ -224,6 +224,8 @@ def test_a_limit(parse: Callable[[str], object], text: str, value: object) -> No
         (values.parse_mode, "01777", "is not a file mode"),
         (values.parse_networks, "192.0.2.1/24", "has host bits set"),
         (values.parse_networks, "::1 example.org", "'example.org' is neither an address nor a network"),
+        (values.parse_networks, "fe80::1%eth0", "it holds in each zone, and names none; write 192.0.2.0/24"),
+        (values.parse_networks, "::ffff:192.0.2.0/120", "IPv4 within IPv6"),
     ],
 )
 def test_what_is_no_limit_is_refused_with_the_reason(
