@@ -77,6 +77,12 @@ def test_it_may_be_an_address_of_any_kind(folder: Path, tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_its_port_is_not_that_of_clients(folder: Path, tmp_path: Path) -> None:
+    with Scraped(folder, listen=(f"unix:{tmp_path}/socket", METRICS)) as calcd:
+        assert calcd.scrape()[0] == 200
+        assert calcd.info()["tcp_port"] == "0"
+
+
 def test_it_may_be_beside_one_that_is_passed(folder: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as passed,
@@ -163,6 +169,10 @@ def test_a_reload_opens_it_and_gives_it_up(folder: Path, tmp_path: Path) -> None
             assert not path.exists()
             assert ask(connection, ADD, 2, 3) == 5
             assert len(calcd.listeners) == number + 1
+        write(calcd, f"{CLIENTS} metrics:unix:{path}")
+        assert calcd.reload().returncode == 0
+        assert scrape_file(path) == 200
+    assert not path.exists()
 
 
 def test_no_scrape_is_lost_by_reloads_that_keep_it(folder: Path) -> None:
