@@ -26,7 +26,7 @@ RESTART_SETTINGS = {
     "trixie": ["RestartUSec=500ms", "RestartSteps=5", "RestartMaxDelayUSec=5s"],
 }
 _DROP_IN = "/etc/calcd/calcd.conf.d/test.conf"
-_LOAD = f"python3 {SOURCE}/tests/support/load.py"
+LOAD = f"python3 {SOURCE}/tests/support/load.py"
 
 
 class Process(NamedTuple):
@@ -122,15 +122,15 @@ class Service:
 
     def load(self, server: str = "127.0.0.1:7070") -> "Load":
         """Clients that come and go until they are told to stop; returns once one was answered."""
-        return Load(self.machine.spawn(f"{_LOAD} --server {server}"))
+        return Load(self.machine.spawn(f"{LOAD} --server {server}"))
 
     def staying(self, kind: str, clients: int) -> "Load":
         """Clients that stay, idle or busy, until they are told to stop; returns once all were answered."""
-        return Load(self.machine.spawn(f"{_LOAD} --stay {kind} --clients {clients}"))
+        return Load(self.machine.spawn(f"{LOAD} --stay {kind} --clients {clients}"))
 
     def connect(self, connections: int) -> dict[str, int]:
         """Makes a number of connections as fast as they go; returns what became of them."""
-        return outcomes(self.machine.output(f"{_LOAD} --connections {connections} --clients 8"))
+        return outcomes(self.machine.output(f"{LOAD} --connections {connections} --clients 8"))
 
 
 def restart_settings(machine: Machine) -> list[str]:
