@@ -181,9 +181,9 @@ def drain_and_stop(site: Site, clients: Clients) -> None:
 
 
 def upgrade_both(site: Site, _: Clients) -> None:
-    edit = f"sed -i 's/^__version__ = .*/__version__ = \"{NEWER}\"/' {COPY}/calcd/__init__.py"
+    install = f"sed -i 's/^__version__ = .*/__version__ = \"{NEWER}\"/' /usr/lib/calcd/calcd/__init__.py"
     for service in (site.m1, site.m2):
-        service.machine.run(f"{edit}; make --silent -C {COPY} install-programs PREFIX=/usr; calcd --upgrade")
+        service.machine.run(f"{install}; calcd --upgrade")
         assert service.logged(messages.UPGRADED)[-1]["CALCD_VERSION"] == NEWER
         site.wait_for_clients()
 
@@ -203,7 +203,7 @@ def lose_the_machine(site: Site, _: Clients) -> None:
     site.m1.expected.append("connection of the proxy .* closed: ProxyTimeout= was over before .*")
     site.network.cut("m1")
     wait_for(lambda: site.state() == "DOWN", "the loss to be seen")
-    # HAProxy 3.0.11 leaves those to themselves.
+    # Those HAProxy 3.0.11 would leave waiting for ever.
     wait_for(lambda: not site.connects_to_m1(), "the end of all that are not connected")
     site.balancer.run(SHUT_DOWN)
     wait_for(lambda: site.figures("scur")[0] == 0, "the end of its connections")
