@@ -108,9 +108,12 @@ class ProxiedSession(Session):
                 try:
                     seen = view.recv(_PIECE, flags)
                 except BlockingIOError:  # the receive timeout, or nothing is there yet
-                    left = min(due, self._drained_by or due) - monotonic()
+                    until = min(due, self._drained_by or due)
+                    left = until - monotonic()
                     if left <= 0:
-                        return (_OF_THE_PROXY if self._drained_by else None), report.HEADER_LATE, taken
+                        # At the end of a drain, the session reads nothing. Before, it would read the rest of
+                        # a header that is late.
+                        return (None if until == due else _OF_THE_PROXY), report.HEADER_LATE, taken
                     self._limit_receive(left)
                     flags = MSG_PEEK
                     continue
