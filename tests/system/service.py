@@ -26,7 +26,7 @@ RESTART_SETTINGS = {
     "trixie": ["RestartUSec=500ms", "RestartSteps=5", "RestartMaxDelayUSec=5s"],
 }
 _DROP_IN = "/etc/calcd/calcd.conf.d/test.conf"
-LOAD = f"python3 {SOURCE}/tests/support/load.py"
+_LOAD = f"python3 {SOURCE}/tests/support/load.py"
 
 
 class Process(NamedTuple):
@@ -126,11 +126,11 @@ class Service:
 
     def staying(self, kind: str, clients: int) -> "Load":
         """Clients that stay, idle or busy, until they are told to stop; returns once all were answered."""
-        return Load(self.machine.spawn(f"{LOAD} --stay {kind} --clients {clients}"))
+        return Load(self.machine.spawn(f"{_LOAD} --stay {kind} --clients {clients}"))
 
     def connect(self, connections: int) -> dict[str, int]:
         """Makes a number of connections as fast as they go; returns what became of them."""
-        return outcomes(self.machine.output(f"{LOAD} --connections {connections} --clients 8"))
+        return outcomes(self.machine.output(f"{_LOAD} --connections {connections} --clients 8"))
 
 
 def restart_settings(machine: Machine) -> list[str]:
@@ -139,9 +139,9 @@ def restart_settings(machine: Machine) -> list[str]:
     return machine.output(f"systemctl show --property={names} calcd.service").splitlines()
 
 
-def load(machine: Machine, server: str) -> "Load":
-    """As Service.load()."""
-    return Load(machine.spawn(f"{LOAD} --server {server}"))
+def load(machine: Machine, server: str, options: str = "") -> "Load":
+    """As Service.load(); options are more of the program's."""
+    return Load(machine.spawn(f"{_LOAD} --server {server} {options}"))
 
 
 class Load:

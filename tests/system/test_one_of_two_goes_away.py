@@ -13,7 +13,7 @@ from system.debian_clients import ROOTS
 from system.haproxy import example, make_certificate, order, server_rows
 from system.machine import COPY, COPY_TREE, SOURCE, SUITES, Machine
 from system.network import Network
-from system.service import LOAD, MAIN_DIED, SUPERVISOR, Load, Service
+from system.service import MAIN_DIED, SUPERVISOR, Load, Service, load
 
 from calcd.log import messages
 
@@ -69,7 +69,7 @@ class Site:
         )
 
     def connects_to_m1(self) -> bool:
-        """Whether a client waits for a connection to it, which the guide's "show sess" calls anything but 8."""
+        """Whether a client waits for a connection to it: the number is 8 once there is one, in "show sess"."""
         sessions = order(self._stats, "show sess").splitlines()
         return any("srv=m1" in session and "scb=[8," not in session for session in sessions)
 
@@ -79,8 +79,7 @@ class Site:
         return str(pid)
 
     def load(self, options: str = "") -> Load:
-        load = f"{LOAD} --server {FRONTEND} --sources {SOURCES} --clients {CLIENTS} {options}"
-        return Load(self.balancer.spawn(load))
+        return load(self.balancer, FRONTEND, f"--sources {SOURCES} --clients {CLIENTS} {options}")
 
 
 class Clients:
@@ -105,8 +104,8 @@ class Clients:
         return lost(self._storm)
 
 
-def lost(load: Load) -> int:
-    outcomes = load.finish()
+def lost(clients: Load) -> int:
+    outcomes = clients.finish()
     return sum(outcomes.values()) - outcomes["ok"]
 
 
