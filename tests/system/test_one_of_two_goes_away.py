@@ -69,7 +69,7 @@ class Site:
         )
 
     def connects_to_m1(self) -> bool:
-        """Whether a client waits for a connection to it: the number is 8 once there is one, in "show sess"."""
+        """Whether a client waits for a connection to it: "show sess" has 8 for one that is there."""
         sessions = order(self._stats, "show sess").splitlines()
         return any("srv=m1" in session and "scb=[8," not in session for session in sessions)
 
