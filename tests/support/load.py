@@ -1,6 +1,7 @@
 """Many clients at once, as a program: each connects, adds, checks, quits, waits for the end, closes.
 
     load.py [--clients N] [--connections N] [--stay idle|busy] [--server HOST:PORT|unix:/PATH]
+            [--sources NETWORK]
 
 Without --connections it goes on until the end of file on standard input. It prints "under way" once an
 answer has come, and at the end a JSON object that counts what became of the connections.
@@ -9,11 +10,14 @@ With --stay each client has one connection, and quits at the end of file. Until 
 (busy), or it does nothing, and adds once more before it quits (idle). "under way" is when each has had an
 answer.
 
+With --sources each connection comes from some address of that network, which the machine has.
+
 Plain sockets and struct: nothing of what is tested is used to test it.
 """
 
 import argparse
 import collections
+import ipaddress
 import json
 import random
 import socket
@@ -27,7 +31,7 @@ PAUSE = 0.05  # seconds between two requests of a busy connection, so that fifty
 ADD, QUIT = 0, 4
 
 
-def connect(server: str) -> socket.socket:
+def connect(server: str, source: str | None) -> socket.socket:
     if server.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX)
         try:
@@ -38,13 +42,14 @@ def connect(server: str) -> socket.socket:
             raise
         return connection
     host, _, port = server.rpartition(":")
-    return socket.create_connection((host.strip("[]"), int(port)), TIMEOUT)
+    address = host.strip("[]"), int(port)
+    return socket.create_connection(address, TIMEOUT, (source, 0) if source else None)
 
 
-def converse(server: str, moments: Iterable[None]) -> str:
+def converse(server: str, source: str | None, moments: Iterable[None]) -> str:
     """One connection, on which the client adds at each of the moments; returns what became of it."""
     try:
-        with connect(server) as connection:
+        with connect(server, source) as connection:
             for _ in moments:
                 if problem := add(connection):
                     return problem
@@ -69,11 +74,12 @@ def add(connection: socket.socket) -> str:
 
 
 class Load:
-    def __init__(self, server: str, connections: int | None, stay: str | None, clients: int) -> None:
-        self._server = server
-        self._left = connections
-        self._stay = stay
-        self._unanswered = clients if stay else 1  # until it is under way
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._server = options.server
+        self._sources = [str(address) for address in options.sources.hosts()] if options.sources else [None]
+        self._left = options.connections
+        self._stay = options.stay
+        self._unanswered = options.clients if options.stay else 1  # until it is under way
         self._lock = threading.Lock()
         self.over = threading.Event()
         self.outcomes: collections.Counter[str] = collections.Counter()
@@ -81,7 +87,7 @@ class Load:
     def client(self) -> None:
         """Connects again and again, until its share of the connections is made or the load is over."""
         while self._may_connect():
-            outcome = converse(self._server, self._moments())
+            outcome = converse(self._server, random.choice(self._sources), self._moments())
             with self._lock:
                 self.outcomes[outcome] += 1
 
@@ -115,8 +121,9 @@ def main() -> None:
     parser.add_argument("--connections", type=int)
     parser.add_argument("--stay", choices=("idle", "busy"))
     parser.add_argument("--server", default="127.0.0.1:7070")
+    parser.add_argument("--sources", type=ipaddress.ip_network)
     options = parser.parse_args()
-    load = Load(options.server, options.connections, options.stay, options.clients)
+    load = Load(options)
     clients = [threading.Thread(target=load.client) for _ in range(options.clients)]
     for client in clients:
         client.start()

@@ -1,11 +1,15 @@
-"""The clients of Redis that a Debian release has, without a boot: they only connect, so a chroot(8) into the
-root directory is enough, and the network is the host's."""
+"""The clients of Redis and the HAProxy that a Debian release has, without a boot: they only connect, so a
+chroot(8) into the root directory is enough, and the network is the host's. For a HAProxy under systemd, it is
+the root of a machine."""
 
 from pathlib import Path
 
 from system.machine import OWN_MOUNTS, Root, base_root, require_host
 
-_PACKAGES = ("redis-tools", "python3-redis", "libredis-perl", "haproxy")
+_PACKAGES = (
+    *("redis-tools", "python3-redis", "libredis-perl", "haproxy"),
+    *("systemd", "systemd-sysv", "procps", "iproute2", "socat"),
+)
 ROOTS = {
     "bookworm": Root(packages=_PACKAGES),
     "trixie": Root(packages=(*_PACKAGES, "valkey-tools")),  # Debian 12 has no Valkey

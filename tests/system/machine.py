@@ -163,7 +163,7 @@ class Machine:
         self._options = options
         self._before_boot = before_boot
         self.name = f"calcd-{suite}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._leader = 0
+        self.leader = 0  # its PID 1, by the host's number
         self._backgrounds: list[Background] = []
         self._cleanup = contextlib.ExitStack()
 
@@ -234,12 +234,12 @@ class Machine:
 
     def _inside(self, command: str) -> list[str]:
         # To enter a namespace that one is in is no error but for the user namespace.
-        own_users = [] if _users_of(self._leader) == _users_of(os.getpid()) else ["-U"]
+        own_users = [] if _users_of(self.leader) == _users_of(os.getpid()) else ["-U"]
         enter = self._enter(*own_users, "-m", "-u", "-i", "-n", "-p", "-C", "--root")
         return [*enter, "env", "-i", "-C", "/", *ENVIRONMENT, "bash", "-c", command]
 
     def _enter(self, *namespaces: str) -> list[str]:
-        return ["nsenter", "-t", str(self._leader), *namespaces]
+        return ["nsenter", "-t", str(self.leader), *namespaces]
 
     def _boot(self, root: Path) -> None:
         cgroups = self._cleanup.enter_context(_own_cgroups(self.name))
@@ -279,7 +279,7 @@ class Machine:
                     notifications = ready.recv(4096).decode().splitlines()
                     for line in notifications:
                         if line.startswith("X_NSPAWN_LEADER_PID="):
-                            self._leader = int(line.partition("=")[2])
+                            self.leader = int(line.partition("=")[2])
                 waited = time.monotonic() - began
                 if nspawn.poll() is not None or waited > patience(BOOT_SECONDS):
                     console.seek(0)
@@ -293,7 +293,7 @@ class Machine:
             nspawn.wait(patience(STOP_SECONDS))
         except subprocess.TimeoutExpired:
             # The machine's PID 1, and all of its processes with it; without it, nspawn ends as well.
-            os.kill(self._leader or nspawn.pid, signal.SIGKILL)
+            os.kill(self.leader or nspawn.pid, signal.SIGKILL)
             nspawn.wait()
             raise MachineError(f"{self.name} did not stop, and was killed") from None
 

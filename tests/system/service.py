@@ -139,9 +139,9 @@ def restart_settings(machine: Machine) -> list[str]:
     return machine.output(f"systemctl show --property={names} calcd.service").splitlines()
 
 
-def load(machine: Machine, server: str) -> "Load":
-    """As Service.load()."""
-    return Load(machine.spawn(f"{_LOAD} --server {server}"))
+def load(machine: Machine, server: str, options: str = "") -> "Load":
+    """As Service.load(); options are more of the program's."""
+    return Load(machine.spawn(f"{_LOAD} --server {server} {options}"))
 
 
 class Load:

@@ -14,6 +14,7 @@ from support.daemon import Calcd
 from support.processes import wait_for
 from support.resp import array
 from system.debian_clients import FOLDER, inside_with_folder
+from system.haproxy import server_rows
 from system.machine import SUITES
 
 REDIS_CHECK = "option redis-check"
@@ -73,14 +74,8 @@ class HAProxy:
         self._process.wait()
 
     def state(self) -> dict[str, str]:
-        """What it knows of the server: "show stat" in HAProxy's management guide. A check that is under way
-        is left out."""
-        with socket.socket(socket.AF_UNIX) as stats:
-            stats.connect(str(self._stats))
-            stats.sendall(b"show stat\n")
-            names, *rows = stats.makefile().read().removeprefix("# ").split("\n")
-        states = [dict(zip(names.split(","), row.split(","), strict=True)) for row in rows if row]
-        (state,) = (state for state in states if state["svname"] == "one")
+        """What it knows of the server, without a check that is under way."""
+        (state,) = server_rows(self._stats)
         return {**state, "check_status": state["check_status"].removeprefix("* ")}
 
 
