@@ -125,7 +125,8 @@ class ProxiedSession(Session):
         self._connection = connection
         header, reason = None, 0
         while header is None and not reason:
-            left = min(due, self._drained_by or due) - monotonic()
+            until = min(due, self._drained_by or due)
+            left = until - monotonic()
             if left <= 0:
                 reason = report.HEADER_LATE
                 break
@@ -144,8 +145,9 @@ class ProxiedSession(Session):
                 header = parse(data)
             except HeaderError as error:
                 reason = error.reason
-        # A stop ends the connection as any other. A proxy that leaves without a word was there for itself.
-        if self._drained_by if reason == report.HEADER_LATE else not data:
+        # At the end of a drain, the session reads nothing. Before, it would read the rest of a header that is
+        # late. A proxy that leaves without a word was there for itself.
+        if until != due if reason == report.HEADER_LATE else not data:
             header = len(data), "", 0
         self._set_timeout(None)
         self._connection = -1

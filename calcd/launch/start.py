@@ -105,7 +105,7 @@ def _start(given: Options, settings: Settings) -> None:
             keep_open = [
                 *(locked, control_socket, launch, to_log),
                 *signals.ends,
-                *(each.socket for each in (*listening, *listening.metrics)),
+                *(each.socket for each in listening),
             ]
             privileges.drop(identity)
             with (
@@ -141,7 +141,7 @@ def _start(given: Options, settings: Settings) -> None:
         else:
             daemonize.launch(serve)
             at_the_end.pop_all()  # the daemon removes the files, so the launcher must not
-            for each in (*listening, *listening.metrics):
+            for each in listening:
                 each.socket.close()
             if control_socket:
                 control_socket.socket.close()

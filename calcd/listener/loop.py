@@ -176,6 +176,8 @@ class Listener:
         self._link.open()  # takes the counts of other listeners' connections, before there is a handler
         self._outbox.tell(packets.ready())
         while True:
+            if self._staffing.has_closed:
+                self._scrapes.close_if_left()
             self._link.flush()
             self._staffing.provide()
             self._link.flush()

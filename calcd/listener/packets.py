@@ -56,7 +56,8 @@ BREAKS_BOTH = 4  # the listener's as well
 # A text follows each HEAD. For TROUBLE it is "accept", "fork", or "gone", where accept(2) says that a client
 # has left. For LIMIT it is the source, for COUNT the host.
 # A supervisor from before an upgrade looks at the first byte alone.
-ALIVE_EVENT = Struct("<BII")  # handlers that wait, handlers that serve
+# Handlers that wait, handlers that serve, and those of the latter that wait for the header of a proxy.
+ALIVE_EVENT = Struct("<BIII")
 DIED_EVENT = Struct("<BiiQ")  # handler, wait(2) status, microseconds since the connection was accepted
 LOST_EVENT = Struct("<Bii")  # handler, wait(2) status
 _MOST = 2**64 - 1  # what a field Q holds
@@ -87,8 +88,8 @@ def ready() -> bytes:
     return bytes((READY, VERSION))
 
 
-def alive(waiting: int, serving: int) -> bytes:
-    return ALIVE_EVENT.pack(ALIVE, waiting, serving)
+def alive(waiting: int, serving: int, awaiting_header: int) -> bytes:
+    return ALIVE_EVENT.pack(ALIVE, waiting, serving, awaiting_header)
 
 
 def died(handler: int, wait_status: int, microseconds: int) -> bytes:

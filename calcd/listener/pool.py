@@ -40,9 +40,10 @@ class Pool:
         yield from self.serving
         yield from self.leaving
 
-    def states(self) -> tuple[int, int]:
-        """Returns how many handlers may accept, and how many serve."""
-        return len(self.waiting) + len(self.dismissed), len(self.serving)
+    def states(self) -> tuple[int, int, int]:
+        """Returns how many handlers may accept, how many serve, and how many of these await a header."""
+        awaiting_header = sum(source is None for _, source in self.serving.values())
+        return len(self.waiting) + len(self.dismissed), len(self.serving), awaiting_header
 
     def missing(self, room: float, is_wanted: bool) -> int:
         """Returns how many handlers to fork now, or, if negative, how many to dismiss.

@@ -1,7 +1,7 @@
 """Scrapes of the metrics: the listener accepts them itself, and forks a process for each.
 
-1.  The metrics have sockets of their own, which systemd passes. Handlers do not accept from these: with one
-    socket more, they would have to wait in an epoll (calcd.handler.acceptor).
+1.  The metrics have sockets of their own. Handlers do not accept from these: with one socket more, they would
+    have to wait in an epoll (calcd.handler.acceptor).
 2.  Scrapes are no connections: they are neither counted nor logged, and no limit is for them but _MOST. So
     calcd tells how it is also when it is full, and while it stops.
 3.  The listener accepts and never reads. Whatever a client does, it costs one of a few processes that end
@@ -66,13 +66,19 @@ class Scrapes:
         self._ignore()
         self._has_left = True
 
+    def close_if_left(self) -> None:
+        """Closes the sockets after leave(), when no handler will be forked. A reload may have given one up:
+        then the address is free, although this listener has connections still. Who waits there is reset."""
+        if self._has_left:
+            for listening in self._sockets:
+                listening.close()
+            self._sockets = ()
+
     def close(self) -> bool:
-        """Closes the sockets, when no handler will be forked. Call it until it returns True: that all scrapes
+        """Leaves and closes, when no handler will be forked. Call it until it returns True: that all scrapes
         are over. One that is not over in _GRACE is cut off, so that it does not hold up a stop."""
         self.leave()
-        for listening in self._sockets:
-            listening.close()
-        self._sockets = ()
+        self.close_if_left()
         if self._processes:
             self._loop.timers.set_once("last scrapes", _GRACE, self._kill)
         return not self._processes

@@ -335,24 +335,26 @@ SOURCE_ADMITTED = Message(
 UNTRUSTED_PROXY = Message(
     "5cb4b73e98b5403a87f498c85c541286",
     syslog.LOG_WARNING,
-    "{source} is not in {setting}: its connections to the proxied socket are closed at once. If it is a "
-    "proxy of yours, name it there; if it is a client, it has to connect to the proxy",
+    "somebody at {source} connects to the proxied socket and is not in {setting}: closed at once. A proxy of "
+    "yours has to be named there by its own address; a client has to connect to the proxy",
     subject="Somebody who is no proxy has connected where proxies do",
     meaning="On a proxied socket, the header that a connection begins with says who the client is. So only "
-    "machines may connect there that calcd is told to believe: {setting}. {source} is none of them. Its "
-    "connections are closed before a byte is read.",
-    remedy="If {source} is a proxy of yours, name it in ProxySources= of calcd.conf(5), and reload. If it is "
-    "a client, give it the address of the proxy, or of a socket that is not proxied. If it is neither, a "
-    "firewall or IPAddressAllow= of calcd-proxied.socket keeps it away.",
+    "machines may connect there that calcd is told to believe: {setting}. Who has connected from {source} is "
+    "none of them: the connection is closed before a byte is read. For IPv6 this is a network of 64 bits, in "
+    "which others may be believed.",
+    remedy="If it is a proxy of yours, name its address in ProxySources= of calcd.conf(5), not its whole "
+    "network, and reload. If it is a client, give it the address of the proxy, or of a socket that is not "
+    "proxied. If it is neither, a firewall or IPAddressAllow= of calcd-proxied.socket keeps it away.",
 )
 UNTRUSTED_PROXY_GONE = Message(
     "02ff74544623446f8e4561876679f9ae",
     syslog.LOG_NOTICE,
-    "{source}, which is not in {setting}, connects no more to the proxied socket, after {duration} s: "
+    "nobody at {source} who is not in {setting} connects to the proxied socket any more, after {duration} s: "
     "connections closed: {affected}",
     subject="Who is no proxy has stopped connecting where proxies do",
-    meaning="In {duration} seconds, {affected} connections from {source} were closed at once, because it is "
-    "not in {setting}. Since then, there was none for ten seconds, or calcd has stopped or reloaded.",
+    meaning="In {duration} seconds, {affected} connections from {source} were closed at once, because who "
+    "made them is not in {setting}. Since then, there was none for ten seconds, or calcd has stopped or "
+    "reloaded.",
     remedy="Nothing needs to be done.",
 )
 HEADER_REFUSED = Message(
@@ -374,8 +376,8 @@ PROXY_CHECKED = Message(
     "in: {received}, bytes out: {sent}, protocol: {protocol}",
     subject="A proxy has looked whether calcd is well",
     meaning="{proxy} has connected for itself, and not for a client: it sees whether calcd answers. Such "
-    "connections are no part of any count but their own, and no limit of a source is for them. HAProxy also "
-    "says so of clients of its Unix sockets, which have no address.",
+    "connections are in no count but their own and that of all connections, and no limit of a source is for "
+    "them. HAProxy also says so of clients of its Unix sockets, which have no address.",
     remedy="Nothing needs to be done.",
 )
 TOO_FEW = Message(

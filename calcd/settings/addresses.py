@@ -21,7 +21,7 @@ class Address(NamedTuple):
     path: str = ""  # AF_UNIX
     zone: str = ""  # the interface of a link-local address (RFC 4007): its name or its number
     is_for_both: bool = False  # AF_INET6, all addresses: IPv4 as well
-    is_proxied: bool = False  # each connection begins with the header of a proxy
+    prefix: str = ""  # one of PREFIXES
 
     def sockaddr(self) -> tuple[str, int] | tuple[str, int, int, int] | str:
         """Returns the address as socket.bind() takes it. Raises OSError if there is no such interface now."""
@@ -32,15 +32,20 @@ class Address(NamedTuple):
         return self.host, self.port, 0, _index(self.zone)
 
     def __str__(self) -> str:
-        if self.is_proxied:
-            return f"{PROXIED}{self._replace(is_proxied=False)}"
         if self.family == socket.AF_UNIX:
-            return f"unix:{self.path}"
+            return f"{self.prefix}unix:{self.path}"
         if self.is_for_both:
-            return f"*:{self.port}"
+            return f"{self.prefix}*:{self.port}"
         zone = self.zone and f"%{self.zone}"
         host = f"[{self.host}{zone}]" if self.family == socket.AF_INET6 else self.host
-        return f"{host}:{self.port}"
+        return f"{self.prefix}{host}:{self.port}"
+
+    def under_other_prefixes(self) -> "list[Address]":
+        """Returns the same address for those who do not connect to this one. With port 0 there is none: the
+        kernel picks another port for each."""
+        if not (self.path or self.port):
+            return []
+        return [self._replace(prefix=prefix) for prefix in PREFIXES if prefix != self.prefix]
 
 
 def _index(interface: str) -> int:
@@ -53,16 +58,18 @@ def _index(interface: str) -> int:
 
 
 _INTERFACE = r"[^/\s%\[\]]{1,15}"  # IFNAMSIZ, with the terminating NUL
-PROXIED = "proxied:"
+# What is in front of an address says who connects there: clients, where it is nothing.
+PROXIED = "proxied:"  # proxies, with a header that each connection begins with
+METRICS = "metrics:"  # whoever asks for the metrics (calcd.listener.scrapes)
+PREFIXES = ("", PROXIED, METRICS)
 SUN_PATH_MAX = 107  # unix(7): sun_path has 108 bytes, the last one for the terminating NUL
 
 
 def parse_address(text: str) -> Address:
     """Returns the address for IPv4:PORT, [IPv6]:PORT, [IPv6%ZONE]:PORT, *:PORT or unix:/PATH, each with or
-    without proxied: in front."""
-    if text.startswith(PROXIED):
-        return _parse(text.removeprefix(PROXIED))._replace(is_proxied=True)
-    return _parse(text)
+    without proxied: or metrics: in front."""
+    prefix = next((each for each in (PROXIED, METRICS) if text.startswith(each)), "")
+    return _parse(text.removeprefix(prefix))._replace(prefix=prefix)
 
 
 def _parse(text: str) -> Address:

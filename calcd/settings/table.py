@@ -32,8 +32,9 @@ class Settings:
             option="--listen",
             metavar="ADDRESS",
             help="Where to listen: IPV4:PORT, [IPV6]:PORT, *:PORT for all addresses of both, or unix:/PATH; "
-            "with proxied: in front, for proxies that send a header of the PROXY protocol. Can be given more "
-            "than once. With port 0 the kernel picks one. Not used when systemd passes the sockets.",
+            "with proxied: in front, for proxies that send a header of the PROXY protocol; with metrics: in "
+            "front, for Prometheus. Can be given more than once. With port 0 the kernel picks one. Not used "
+            "when systemd passes the sockets.",
         )
     )
     free_bind: bool = row(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_IPV4_IN_IPV6 = ipaddress.IPv6Network("::ffff:0:0/96")
 E = TypeVar("E", bound=enum.StrEnum)
 
 
@@ -187,15 +188,24 @@ def format_size(size: float) -> str:
 
 def parse_networks(text: str) -> tuple[Network, ...]:
     """Addresses and networks, such as 192.0.2.1, 192.0.2.0/24 and 2001:db8::/32."""
-    networks = []
-    for word in text.split():
-        try:
-            networks.append(ipaddress.ip_network(word))
-        except ValueError as error:
-            raise ValueError(
-                f"{word!r} is neither an address nor a network: {error}; write 192.0.2.0/24 or 2001:db8::/32"
-            ) from None
-    return tuple(networks)
+    return tuple(map(_parse_network, text.split()))
+
+
+def _parse_network(word: str) -> Network:
+    try:
+        if "%" in word:
+            raise ValueError("it holds in each zone, and names none")
+        network = ipaddress.ip_network(word)
+    except ValueError as error:
+        raise ValueError(
+            f"{word!r} is neither an address nor a network: {error}; write 192.0.2.0/24 or 2001:db8::/32"
+        ) from None
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_IPV4_IN_IPV6):
+        # Such a peer has an IPv4 address by then (calcd.handler.peers): the network would hold for nobody.
+        raise ValueError(
+            f"{word!r} is IPv4 within IPv6, and calcd knows its clients by IPv4: write 192.0.2.0/24"
+        )
+    return network
 
 
 def format_networks(networks: tuple[Network, ...]) -> str:

@@ -19,6 +19,7 @@ class Alive(NamedTuple):
 
     waiting: int
     serving: int
+    awaiting_header: int  # of those that serve: the supervisor has not heard of their connections
 
 
 class Accepted(NamedTuple):
@@ -130,7 +131,7 @@ _REPORTS = (
 )
 
 
-def decode(event: bytes) -> Event | None:  # noqa: PLR0911, PLR0912 - one for each kind
+def decode(event: bytes) -> Event | None:  # noqa: PLR0911 - one for each kind
     """Decodes an event. Returns None for a report that makes no sense or is only for the listener.
 
     A listener of a newer calcd may put more behind what is known here, which is left out.
@@ -167,10 +168,9 @@ def decode(event: bytes) -> Event | None:  # noqa: PLR0911, PLR0912 - one for ea
     if kind == packets.READY:
         return Ready(event[1] if len(event) > 1 else 0)
     if kind == packets.ALIVE:
-        if len(event) < packets.ALIVE_EVENT.size:  # from a listener from before an upgrade
-            return Alive(0, 0)
-        _, waiting, serving = packets.ALIVE_EVENT.unpack_from(event)
-        return Alive(waiting, serving)
+        # A listener from before an upgrade leaves out some or all numbers.
+        _, *numbers = packets.ALIVE_EVENT.unpack_from(event.ljust(packets.ALIVE_EVENT.size, b"\0"))
+        return Alive(*numbers)
     return NotKnown(kind)
 
 

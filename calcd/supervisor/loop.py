@@ -117,7 +117,11 @@ class Supervisor:
             ready=self._succession.ready,
         )
         self._reaping = Reaping(
-            roster=self._roster, events=self._events, succession=self._succession, reached=reached
+            roster=self._roster,
+            events=self._events,
+            shared=shared,
+            succession=self._succession,
+            reached=reached,
         )
         self._proof = Proof(self._loop)
         self._reload = Reload(
@@ -185,6 +189,7 @@ class Supervisor:
             self._loop.turn()
             self._watch_log()
         self._proof.abandon()
+        self._succession.sockets.close()
         if self._started:
             raise Failure(ExitStatus.UNAVAILABLE, "calcd was told to stop while it started")
         counters = self._counters

@@ -1,10 +1,10 @@
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from package.workshop import (
     BARE,
+    COMPLETE,
     EXCHANGE,
     MODULES,
     QUICK,
@@ -43,28 +43,26 @@ def workshop(suite: str, exchange: Path) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def suites(suite: str) -> str:
-    """What a complete build tests. On the Debian of this machine, tests/process run already, with the same
-    Python and packages."""
-    is_here = suite == platform.freedesktop_os_release()["VERSION_CODENAME"]
-    return "tests/unit" if is_here else "tests/unit tests/process"
-
-
-@pytest.fixture(scope="session")
-def complete_build(workshop: Machine, suites: str) -> Background:
+def complete_build(workshop: Machine) -> Background:
     """make deb with its tests, which takes minutes: the other tests go on meanwhile."""
     # As a service: from outside the machine its processes would have a parent that they cannot see.
-    run = f"systemd-run --quiet --pipe --wait --working-directory={COPY} --setenv=SUITES='{suites}'"
+    run = f"systemd-run --quiet --pipe --wait --working-directory={COPY}"
     return workshop.spawn(f"{run} make deb >/root/build.log 2>&1 || {{ cat /root/build.log; false; }}")
 
 
 @pytest.fixture(scope="session")
-def package(request: pytest.FixtureRequest, workshop: Machine) -> Package:
+def built(workshop: Machine) -> str:
+    """The folder of the workshop that the packages are built in."""
+    return copy(workshop, "package")
+
+
+@pytest.fixture(scope="session")
+def package(request: pytest.FixtureRequest, suite: str, workshop: Machine, built: str) -> Package:
     """The packages, built without their tests."""
-    request.getfixturevalue("complete_build")  # is under way from now on
-    tree = copy(workshop, "package")
-    errors = workshop.run(f"cd {tree}; {QUICK} deb").stderr
-    workshop.run(f"cp -r {tree}/build {EXCHANGE}/")
+    if suite in COMPLETE:
+        request.getfixturevalue("complete_build")  # is under way from now on
+    errors = workshop.run(f"cd {built}; mkdir dist; touch dist/old.whl; umask 077; {QUICK} deb").stderr
+    workshop.run(f"cp -r {built}/build {EXCHANGE}/")
     return collect(workshop, EXCHANGE)._replace(errors=errors)
 
 

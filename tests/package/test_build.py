@@ -18,27 +18,10 @@ def test_without_a_repository_it_says_that_everything_is_packaged(package: Packa
     assert "not a git repository: the package is of all that is in this folder" in package.errors
 
 
-def test_twice_gives_the_same_bytes(workshop: Machine, another: str, package: Package) -> None:
-    workshop.run(f"cd {another}; mkdir dist; touch dist/old.whl; umask 077; {QUICK} deb")
-    assert collect(workshop, another).sums == package.sums
-    assert sorted(name.rpartition(".")[2] for name in package.sums) == [
-        *("buildinfo", "changes", "deb", "deb", "deb", "dsc", "gz", "xz")
-    ]
-
-
-def test_a_build_that_fails_keeps_what_was_built_before(
-    workshop: Machine, another: str, package: Package
-) -> None:
-    workshop.run(f"cd {another}; mv pyproject.toml pyproject")
-    failed = workshop.run(f"cd {another}; {QUICK} deb", check=False)
-    workshop.run(f"cd {another}; mv pyproject pyproject.toml")
-    assert failed.returncode != 0
-    assert collect(workshop, another).sums == package.sums
-
-
 def test_the_readmes_commands_build_what_is_committed_and_install_it(
     workshop: Machine, another: str, package: Package
 ) -> None:
+    """The same bytes as from a folder that is no repository, has files of pip's, and is one user's alone."""
     workshop.run(
         f"cd {another}; git init -q; git add --all; {COMMIT}; echo '#' >>calcd/__main__.py; touch new"
     )
@@ -48,8 +31,21 @@ def test_the_readmes_commands_build_what_is_committed_and_install_it(
             uncommitted = "not in the package, because it is not committed:\n M calcd/__main__.py\n?? new\n"
             assert uncommitted in said.stderr
     assert collect(workshop, another).sums == package.sums
+    assert sorted(name.rpartition(".")[2] for name in package.sums) == [
+        *("buildinfo", "changes", "deb", "deb", "deb", "dsc", "gz", "xz")
+    ]
     assert workshop.output("calc-client add 2 3") == "5"
     workshop.run(f"apt-get -y purge {' '.join(NAMES)}")
+
+
+def test_a_build_that_fails_keeps_what_was_built_before(
+    workshop: Machine, built: str, package: Package
+) -> None:
+    workshop.run(f"cd {built}; mv pyproject.toml pyproject")
+    failed = workshop.run(f"cd {built}; {QUICK} deb", check=False)
+    workshop.run(f"cd {built}; mv pyproject pyproject.toml")
+    assert failed.returncode != 0
+    assert collect(workshop, built).sums == package.sums
 
 
 def test_it_says_how_to_get_dpkg_buildpackage(tester: Machine) -> None:

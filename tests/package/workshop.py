@@ -1,9 +1,10 @@
 """Where the Debian packages are built and examined, and where they are installed."""
 
+import platform
 from pathlib import Path
 from typing import NamedTuple
 
-from system.machine import COPY, PACKAGES, Machine, Root
+from system.machine import COPY, PACKAGES, SUITES, Machine, Root
 
 # What builds the packages, and what examines them.
 WORKSHOP = Root(
@@ -19,6 +20,11 @@ WORKSHOP = Root(
 BARE = Root(
     ("systemd", "systemd-sysv", "dbus", "procps", "iproute2"),
     at_hand=("python3-daemon", "python3-systemd", "python3-seccomp"),
+)
+
+# Where a build runs all its tests. On the Debian of this machine they run already, with the same Python.
+COMPLETE = tuple(
+    suite for suite in SUITES if suite != platform.freedesktop_os_release().get("VERSION_CODENAME")
 )
 
 EXCHANGE = "/exchange"  # where all of a suite's machines have a folder in common

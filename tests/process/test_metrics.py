@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.daemon import ask
 from support.processes import DEADLINE, wait_for
-from support.scraped import GET, Scraped, response
+from support.scraped import GET, PassedScraped, Scraped, response
 
 from calcd.protocol.classic import Operation
 
@@ -27,7 +27,7 @@ def metrics() -> Iterator[socket.socket]:
 
 
 def test_a_scrape_gets_the_metrics(folder: Path, metrics: socket.socket) -> None:
-    with Scraped(folder, metrics) as calcd:
+    with PassedScraped(folder, metrics) as calcd:
         status, head, body = calcd.scrape()
         assert status == 200
         assert "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n" in head
@@ -42,7 +42,7 @@ def test_a_scrape_gets_the_metrics(folder: Path, metrics: socket.socket) -> None
 
 
 def test_a_scrape_is_no_connection(folder: Path, metrics: socket.socket) -> None:
-    with Scraped(folder, metrics) as calcd:
+    with PassedScraped(folder, metrics) as calcd:
         for _ in range(20):
             assert calcd.scrape()[0] == 200
         with calcd.connect() as connection:
@@ -64,7 +64,7 @@ def test_a_scrape_is_no_connection(folder: Path, metrics: socket.socket) -> None
 def test_another_request_gets_the_status_that_fits(
     folder: Path, metrics: socket.socket, request_: bytes, status: int
 ) -> None:
-    with Scraped(folder, metrics) as calcd:
+    with PassedScraped(folder, metrics) as calcd:
         assert calcd.scrape(request_)[0] == status
         assert calcd.scrape()[0] == 200
 
@@ -72,7 +72,7 @@ def test_another_request_gets_the_status_that_fits(
 def test_who_sends_nothing_is_cut_off_and_keeps_nobody_waiting_for_long(
     folder: Path, metrics: socket.socket
 ) -> None:
-    with Scraped(folder, metrics) as calcd, contextlib.ExitStack() as silent:
+    with PassedScraped(folder, metrics) as calcd, contextlib.ExitStack() as silent:
         for _ in range(10):
             connection = socket.create_connection(calcd.metrics_address, timeout=DEADLINE)
             silent.enter_context(connection)
@@ -92,7 +92,7 @@ def scraping(calcd: Scraped) -> int:
 
 
 def test_there_are_four_processes_at_most(folder: Path, metrics: socket.socket) -> None:
-    with Scraped(folder, metrics) as calcd, contextlib.ExitStack() as silent:
+    with PassedScraped(folder, metrics) as calcd, contextlib.ExitStack() as silent:
         for _ in range(20):
             silent.enter_context(socket.create_connection(calcd.metrics_address))
         wait_for(lambda: scraping(calcd) == 4, "four processes")
@@ -101,7 +101,7 @@ def test_there_are_four_processes_at_most(folder: Path, metrics: socket.socket) 
 
 
 def test_calcd_is_scraped_when_it_is_full(folder: Path, metrics: socket.socket) -> None:
-    calcd = Scraped(folder, metrics)
+    calcd = PassedScraped(folder, metrics)
     calcd.config.write_text("[calcd]\nMaxConnections=1\n")
     calcd.expected += [".*MaxConnections=1.*"]
     with calcd, calcd.connect() as connection:
@@ -111,7 +111,7 @@ def test_calcd_is_scraped_when_it_is_full(folder: Path, metrics: socket.socket) 
 
 
 def test_calcd_is_scraped_while_it_stops(folder: Path, metrics: socket.socket) -> None:
-    calcd = Scraped(folder, metrics)
+    calcd = PassedScraped(folder, metrics)
     calcd.config.write_text("[calcd]\nDrainTime=2min\n")
     with calcd, calcd.connect() as connection:
         assert ask(connection, Operation.ADD, 2, 3) == 5
@@ -127,7 +127,7 @@ def test_calcd_is_scraped_while_it_stops(folder: Path, metrics: socket.socket) -
 
 def test_who_connects_and_sends_nothing_does_not_hold_up_a_stop(folder: Path, metrics: socket.socket) -> None:
     """Else the drain time would be over, and its end is a line in the log."""
-    calcd = Scraped(folder, metrics)
+    calcd = PassedScraped(folder, metrics)
     calcd.config.write_text("[calcd]\nDrainTime=3s\n")
     with calcd, socket.create_connection(calcd.metrics_address, timeout=DEADLINE):
         wait_for(lambda: scraping(calcd) == 1, "a process that waits for the request")
@@ -137,7 +137,7 @@ def test_who_connects_and_sends_nothing_does_not_hold_up_a_stop(folder: Path, me
 def test_no_scrape_is_lost_by_reloads_and_by_a_listener_that_dies(
     folder: Path, metrics: socket.socket
 ) -> None:
-    with Scraped(folder, metrics) as calcd:
+    with PassedScraped(folder, metrics) as calcd:
         for limit in range(5, 10):
             calcd.config.write_text(f"[calcd]\nMaxConnections={limit}\n")
             assert calcd.reload().returncode == 0
@@ -153,17 +153,18 @@ def test_who_waits_while_calcd_is_restarted_is_answered_by_the_next(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as clients:
         for _ in range(2):
-            with Scraped(folder, metrics, clients) as calcd:
+            with PassedScraped(folder, metrics, clients) as calcd:
                 calcd.stop()
                 waiting = socket.create_connection(calcd.metrics_address, timeout=DEADLINE)
                 waiting.sendall(GET)
-            with Scraped(folder, metrics, clients), waiting:
+            with PassedScraped(folder, metrics, clients), waiting:
                 assert response(waiting)[0] == 200
 
 
 def test_it_serves_nobody_where_scrapes_are_answered_alone(folder: Path, metrics: socket.socket) -> None:
     """A socket for scrapes is none for clients: calcd opens those of Listen= itself."""
-    with Scraped(folder, metrics) as calcd:
+    with PassedScraped(folder, metrics) as calcd:
         (serves,) = calcd.wait_for_log(r"calcd \S+ serves on (.*)")
-        assert str(metrics.getsockname()[1]) not in serves[1]
+        clients = calcd.address[1]
+        assert serves[1] == f"127.0.0.1:{clients}, metrics:127.0.0.1:{metrics.getsockname()[1]}"
         assert calcd.scrape(b"\0" * 12 + b"\n\n")[0] == 400

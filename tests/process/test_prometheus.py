@@ -17,7 +17,7 @@ import pytest
 from support.addresses import own_address
 from support.daemon import TREE, ask
 from support.processes import DEADLINE, wait_for
-from support.scraped import Scraped
+from support.scraped import PassedScraped, Scraped
 
 from calcd.protocol.classic import Operation
 from calcd.supervisor.published.table import ROWS
@@ -43,7 +43,7 @@ def promtool(*arguments: str, stdin: str = "", folder: Path = EXAMPLES) -> subpr
 def calcd(tmp_path: Path) -> Iterator[Scraped]:
     folder = tmp_path / "calcd"
     folder.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as metrics, Scraped(folder, metrics) as calcd:
+    with socket.create_server(("127.0.0.1", 0)) as metrics, PassedScraped(folder, metrics) as calcd:
         yield calcd
 
 

@@ -3,10 +3,12 @@
 import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,10 +29,10 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 LOCAL = SIGNATURE + b"\x20\0\0\0"
 REFUSED = r"connection of the proxy (\S+) closed: (.*); what came first is (.*?)\. [A-Z].*"
 UNTRUSTED = (
-    r"(\S+) is not in (ProxySources=.*?): its connections to the proxied socket are closed at once\. .*"
+    r"somebody at (\S+) connects to the proxied socket and is not in (ProxySources=.*?): closed at once\. .*"
 )
 UNTRUSTED_GONE = (
-    r"127.0.0.2, which is not in ProxySources=\S+, connects no more to the proxied socket, after \d+ s: "
+    r"nobody at \S+ who is not in ProxySources=\S+ connects to the proxied socket any more, after \d+ s: "
     r"connections closed: (\d+)"
 )
 CHECKED = r"check \d+ of the proxy (\S+) ended after [\d.]+ s: (.*?); requests: (\d+), .*"
@@ -268,7 +270,7 @@ def test_a_reload_changes_who_is_believed(folder: Path) -> None:
     with Proxied(folder, "ProxySources=127.0.0.1") as calcd:
         calcd.config.write_text("[calcd]\nProxySources=127.0.0.2\n")
         assert calcd.reload().returncode == 0
-        calcd.expected += [UNTRUSTED, ".* connects no more to the proxied socket, .*"]
+        calcd.expected += [UNTRUSTED, UNTRUSTED_GONE]
         with calcd.connect() as connection:
             assert is_closed(connection)
         with socket.create_connection(calcd.address, source_address=("127.0.0.2", 0)) as connection:
@@ -333,6 +335,41 @@ def test_whoever_waits_for_a_header_has_a_place_of_max_connections(folder: Path)
             silent.pop().close()
             assert receive(third, 1) == (42,)
         silent.pop().close()
+
+
+def test_a_place_of_max_connections_is_kept_over_a_reload_by_whoever_waits_for_a_header(folder: Path) -> None:
+    full = r"MaxConnections=2 is reached: .*"
+    with Proxied(folder, "MaxConnections=2\nProxyTimeout=1h") as calcd:
+        calcd.expected += [full, "MaxConnections=2 is no longer reached, .*"]
+        silent = [calcd.connect() for _ in range(2)]
+        wait_for(lambda: len(calcd.awaiting_headers) == 2, "both to wait for their headers")
+        for _ in range(2):
+            assert calcd.reload().returncode == 0
+        with calcd.connect() as third:
+            third.sendall(line() + QUESTION)
+            third.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                third.recv(4)
+            for connection in silent:  # they are the two from now on, and not two more
+                connection.sendall(line() + QUESTION)
+                assert receive(connection, 1) == (42,)
+            with pytest.raises(TimeoutError):
+                third.recv(4)
+            third.settimeout(30)
+            silent.pop().close()
+            assert receive(third, 1) == (42,)
+        silent.pop().close()
+
+
+def test_a_header_that_does_not_come_after_a_reload_leaves_its_place_free(folder: Path) -> None:
+    with Proxied(folder, "MaxConnections=1\nProxyTimeout=1h") as calcd:
+        calcd.expected += ["MaxConnections=1 is (no longer )?reached.*"]
+        with calcd.connect():
+            wait_for(lambda: calcd.awaiting_headers, "a handler that waits for a header")
+            assert calcd.reload().returncode == 0
+        with calcd.connect() as connection:
+            connection.sendall(line() + QUESTION)
+            assert receive(connection, 1) == (42,)
 
 
 def test_nobody_waits_for_the_headers_of_others(folder: Path) -> None:
@@ -428,6 +465,18 @@ def test_a_stop_does_not_wait_for_a_header(folder: Path) -> None:
         wait_for(lambda: calcd.awaiting_headers, "a handler that waits for a header")
         calcd.signal(signal.SIGTERM)
         assert is_closed(silent)
+
+
+def test_half_a_header_that_is_late_in_a_stop_is_refused_and_its_rest_is_no_request(folder: Path) -> None:
+    with Proxied(folder, "ProxyTimeout=900ms\nLogLevel=debug") as calcd, calcd.connect() as connection:
+        calcd.expected += [REFUSED, "handlers copy more memory .*"]
+        connection.sendall(b"PROXY TCP4 ")
+        is_late = partial(select.select, [connection], [], [], 0)  # on a machine that has stood still
+        wait_for(lambda: is_read(connection) or is_late()[0], "the handler to have read that")
+        calcd.signal(signal.SIGTERM)  # a drain gives a new connection a second
+        assert is_closed(connection)
+        (refused,) = calcd.wait_for_log(REFUSED)
+        assert refused[2] == "ProxyTimeout= was over before its header was there"
 
 
 def test_a_handler_that_is_killed_while_it_waits_for_a_header_takes_no_place_along(folder: Path) -> None:

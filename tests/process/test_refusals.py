@@ -143,7 +143,10 @@ def test_a_socket_s_folder_that_is_missing(tmp_path: Path, folder: Path) -> None
 def test_no_address_at_all(folder: Path) -> None:
     status, message = refusal(Calcd(folder, listen=[""]))
     assert status == 78
-    assert message == "calcd: nowhere to listen: give an address with Listen= or --listen\n"
+    assert message == (
+        "calcd: nowhere to listen for clients; give an address with Listen= or --listen, such as "
+        "127.0.0.1:7070\n"
+    )
 
 
 # Rights -----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """An upgrade in place: calcd goes on as the installed code, and nobody who is connected notices."""
 
+import contextlib
 import os
 import re
 import signal
@@ -7,10 +8,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from support.addresses import accepts
 from support.daemon import Calcd, ask
 from support.installed import PROOF, TAKEOVER, Installed
-from support.processes import stopped, wait_for
+from support.processes import DEADLINE, stopped, wait_for
 from support.resp import array
+from support.scraped import PassedScraped, Scraped
 from support.storm import Storm
 
 import calcd as package
@@ -129,6 +132,67 @@ def test_a_socket_behind_a_proxy_stays_one(folder: Path, installed: Installed) -
             connection.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 4321 7070\r\n")
             assert ask(connection, ADD, 1, 2) == 3
         calcd.wait_for_log(r"connection 1 from 192\.0\.2\.1:4321 ended .*")
+
+
+def test_whoever_waits_for_a_proxys_header_has_one_place_before_and_after(
+    folder: Path, installed: Installed
+) -> None:
+    calcd = Calcd(folder, listen=("proxied:127.0.0.1:0",), tree=installed.tree)
+    calcd.config.write_text("[calcd]\nMaxConnections=2\nProxyTimeout=1h\n")
+    calcd.expected.append("MaxConnections=2 is (no longer )?reached.*")
+    header = b"PROXY TCP4 192.0.2.1 192.0.2.2 4321 7070\r\n"
+    with calcd, contextlib.ExitStack() as connections:
+        (line,) = calcd.wait_for_log(r"calcd \S+ serves on proxied:127\.0\.0\.1:(\d+)")
+
+        def connect() -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", int(line[1])), timeout=DEADLINE)
+            return connections.enter_context(connection)
+
+        silent = connect()
+        waits = "calcd: waiting for the header of "
+        wait_for(
+            lambda: any(
+                child.belongs(lambda process: process.title.startswith(waits))
+                for child in calcd.listener.children()
+            ),
+            "a handler that waits for a header",
+        )
+        assert calcd.reload().returncode == 0
+        upgrade(calcd, installed, "77.0")
+        for connection in (connect(), silent):
+            connection.sendall(header)
+            assert ask(connection, ADD, 1, 2) == 3
+        silent.close()
+        third = connect()
+        third.sendall(header)
+        assert ask(third, ADD, 1, 2) == 3
+
+
+def test_an_address_for_scrapes_stays_one_until_a_reload_gives_it_up(
+    folder: Path, installed: Installed
+) -> None:
+    calcd = Scraped(folder, listen=(), tree=installed.tree)
+    calcd.config.write_text("[calcd]\nListen=127.0.0.1:0 metrics:127.0.0.1:0\n")
+    with calcd:
+        address = calcd.metrics_address
+        upgrade(calcd, installed, "77.0")
+        calcd.wait_for_log(r"upgraded from .*, metrics:127\.0\.0\.1:\d+; connections that go on: 0")
+        assert calcd.metrics_address == address
+        assert 'version="77.0"' in calcd.scrape()[2]
+        assert "calcd_connections_opened_total 0\n" in calcd.scrape()[2]
+        calcd.config.write_text("[calcd]\nListen=127.0.0.1:0\n")
+        assert calcd.reload().returncode == 0
+        assert not accepts(address)
+
+
+def test_a_socket_for_scrapes_that_was_passed_stays_one(folder: Path, installed: Installed) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as metrics,
+        PassedScraped(folder, metrics, tree=installed.tree) as calcd,
+    ):
+        upgrade(calcd, installed, "77.0")
+        assert calcd.metrics_address == metrics.getsockname()
+        assert 'version="77.0"' in calcd.scrape()[2]
 
 
 @pytest.mark.long
@@ -264,8 +328,8 @@ def test_a_listener_of_a_newer_version_ends_under_an_older_supervisor(
         r"connection \d+ .* ended .*: not known; .*",
     ]
     installed.change("listener/packets.py", "VERSION = 1\n", "VERSION = 2\n")
-    installed.change("listener/packets.py", "    return ALIVE_EVENT.pack(ALIVE, waiting, serving)\n",
-                     "    return ALIVE_EVENT.pack(ALIVE, waiting, serving) + b'more'\n")  # fmt: skip
+    alive = "    return ALIVE_EVENT.pack(ALIVE, waiting, serving, awaiting_header)"
+    installed.change("listener/packets.py", f"{alive}\n", f"{alive} + b'more'\n")
     installed.change(
         "listener/loop.py",
         "            self._outbox.tell(packets.alive(*self._pool.states()))\n",
@@ -276,7 +340,7 @@ def test_a_listener_of_a_newer_version_ends_under_an_older_supervisor(
     installed.change("handler/report.py", "STRANGER = 15 ", "STRANGER = 78 ")
     # The newer supervisor understands them.
     installed.change(
-        "supervisor/events.py", "serving)\n    return NotKnown(kind)\n", "serving)\n    return None\n"
+        "supervisor/events.py", "numbers)\n    return NotKnown(kind)\n", "numbers)\n    return None\n"
     )
     with calcd, calcd.connect() as connection:
         assert ask(connection, ADD, 1, 2) == 3

@@ -122,7 +122,7 @@ class Service:
 
     def load(self, server: str = "127.0.0.1:7070") -> "Load":
         """Clients that come and go until they are told to stop; returns once one was answered."""
-        return Load(self.machine.spawn(f"{_LOAD} --server {server}"))
+        return load(self.machine, server)
 
     def staying(self, kind: str, clients: int) -> "Load":
         """Clients that stay, idle or busy, until they are told to stop; returns once all were answered."""
@@ -137,6 +137,11 @@ def restart_settings(machine: Machine) -> list[str]:
     """As in RESTART_SETTINGS."""
     names = "RestartUSec,RestartSteps,RestartMaxDelayUSec"
     return machine.output(f"systemctl show --property={names} calcd.service").splitlines()
+
+
+def load(machine: Machine, server: str) -> "Load":
+    """As Service.load()."""
+    return Load(machine.spawn(f"{_LOAD} --server {server}"))
 
 
 class Load:

@@ -1,9 +1,11 @@
 """calcd in containers: the service where its sandbox is refused, and calcd as the first process of one."""
 
 import re
+import shlex
 from collections.abc import Iterator
 
 import pytest
+from support.daemon import TREE
 from support.processes import wait_for
 from support.readme import blocks
 from system.machine import COPY, COPY_TREE, Background, Machine
@@ -12,7 +14,10 @@ from system.service import Service
 INSTALL = f"{COPY_TREE}; make -C {COPY} install PREFIX=/usr"
 (USE_THE_DROP_IN,) = blocks("sh", "A container that boots systemd", document="docs/containers.md")
 (AS_FIRST_PROCESS,) = blocks("sh", "calcd as the first process", document="docs/containers.md")
-SERVER = "127.0.0.1:7099"
+(PROBE,) = re.findall(
+    r"(?m)^HealthCmd=(.*)", (TREE / "packaging" / "container" / "calcd.container").read_text()
+)
+SERVER, METRICS = "127.0.0.1:7099", "metrics:127.0.0.1:7098"
 # What an engine does: namespaces, all mounts but /proc read-only, a user that has no name, and no rights.
 MAKE_READ_ONLY = (
     "for folder in / /dev /dev/shm /proc /run /tmp; do "
@@ -66,12 +71,13 @@ class Container:
     def __init__(self, machine: Machine, limits: str = "") -> None:
         """limits is a command that runs another under limits of its own."""
         self.machine = machine
-        command = f"{limits} {AS_FIRST_PROCESS.strip().replace('0.0.0.0:7070', SERVER)}"
+        command = AS_FIRST_PROCESS.strip().replace("metrics:0.0.0.0:7079", METRICS)
+        command = f"{limits} {command.replace('0.0.0.0:7070', SERVER)}"
         self._process: Background = machine.spawn(
             "exec unshare --mount --mount-proc --pid --fork --kill-child --ipc --uts "
             f"bash -c \"$(cat <<'END'\n{MAKE_READ_ONLY}\nexec setpriv {RIGHTS} {command}\nEND\n)\" 2>&1"
         )
-        self.wait_for_line(f"calcd .* serves on {SERVER}")
+        self.wait_for_line(f"calcd .* serves on {SERVER}, {METRICS}")
         self.pid = self.pid_of("supervisor")
 
     def wait_for_line(self, pattern: str) -> None:
@@ -116,11 +122,17 @@ def test_it_is_the_first_process_without_rights_a_name_or_a_place_to_write_to(co
 
 def test_hup_reloads_and_a_killed_listener_is_replaced(container: Container) -> None:
     container.run("kill -HUP 1")
-    container.wait_for_line(f"reloaded: serves on {SERVER}.*")
+    container.wait_for_line(f"reloaded: serves on {SERVER}, {METRICS}")
     wait_for(lambda: container.machine.output("pgrep -fc '^calcd: listener$'") == "1", "one listener")
     container.machine.run(f"kill -KILL {container.pid_of('listener')}")
     container.wait_for_line(r"the listener \d+ died: killed by signal 9 .*")
     assert container.answer() == "5"
+
+
+def test_a_probe_of_an_engine_is_answered_and_is_no_line_in_the_log(container: Container) -> None:
+    container.run(f"sh -c {shlex.quote(PROBE.replace('7079', METRICS[-4:]))}")
+    assert container.answer() == "5"
+    container.wait_for_line("connection 1 from .* opened, .*")
 
 
 def test_it_reaps_what_has_lost_its_parent(container: Container) -> None:

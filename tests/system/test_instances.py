@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from support.processes import wait_for
 from system.machine import Machine
+from system.service import load
 
-BLUE, GREEN = "unix:/run/calcd-blue.sock", "127.0.0.1:7071"
+BLUE, GREEN = "unix:/run/calcd-blue.sock", "127.0.0.1:7072"
 TCP = "/usr/share/doc/calcd/examples/calcd@.socket.d/tcp-port.conf"
 GREENS_DROP_INS = "/etc/systemd/system/calcd@green.socket.d"
 ALL = "calcd calcd@blue calcd@green"
@@ -44,7 +45,7 @@ def test_each_has_its_own_settings_address_and_processes(instances: Machine) -> 
     assert (
         answers(instances, "127.0.0.1 7070") == answers(instances, "-U /run/calcd-blue.sock") == [":5", ":9"]
     )
-    assert answers(instances, "127.0.0.1 7071") == [":5"]
+    assert answers(instances, "127.0.0.1 7072") == [":5"]
     before = pids(instances)
     assert len(set(before)) == 3
     instances.run("printf '[calcd]\\nMaxRequests=1\\n' >/etc/calcd/blue.conf; systemctl reload calcd@blue")
@@ -78,6 +79,24 @@ def test_the_target_stops_and_restarts_instances_and_leaves_the_service_alone(in
     for server in (BLUE, GREEN):
         assert instances.output(f"calc-client --server {server} 2 + 3") == "5"
     assert pids(instances)[0] == service
+
+
+def test_one_stops_with_its_socket_and_the_others_serve_on(instances: Machine) -> None:
+    before = pids(instances)
+    instances.run("systemctl stop calcd@blue.socket")
+    wait_for(lambda: pids(instances)[1] == 0, "the end of blue")
+    assert pids(instances) == [before[0], 0, before[2]]
+    assert answers(instances, "-U /run/calcd-blue.sock") == []
+
+
+def test_a_restart_of_all_without_their_sockets_refuses_nobody(instances: Machine) -> None:
+    service, *before = pids(instances)
+    clients = load(instances, BLUE)
+    instances.run("systemctl restart 'calcd@*.service'")
+    after = pids(instances)
+    assert after[0] == service
+    assert not {0, *before} & {*after[1:]}
+    assert set(clients.finish()) == {"ok"}
 
 
 def test_an_instance_without_a_file_says_which_one_is_missing(instances: Machine) -> None:

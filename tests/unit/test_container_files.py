@@ -13,6 +13,7 @@ FOLDER = Path(__file__).parents[2] / "packaging" / "container"
 IMAGE = (FOLDER / "Containerfile").read_text()
 KUBERNETES = (FOLDER / "kubernetes.yaml").read_text()
 QUADLET = (FOLDER / "calcd.container").read_text()
+METRICS = 7079
 ENGINES_KILL_AFTER = 10  # seconds: docker stop, podman stop
 
 
@@ -34,12 +35,28 @@ def test_kubernetes_waits_for_the_pause_and_the_drain() -> None:
     assert int(found(r"terminationGracePeriodSeconds: (\d+)", KUBERNETES)) > pause + seconds(KUBERNETES)
 
 
+def test_kubernetes_has_what_the_container_mounts() -> None:
+    mounts = re.findall(r"- \{name: (\w+), mountPath:", KUBERNETES)
+    volumes = re.findall(r"- \{name: (\w+), configMap: \{name: calcd\}\}", KUBERNETES)
+    assert mounts == volumes == ["settings"]
+
+
 def test_calcd_knows_the_options_that_the_image_gives() -> None:
     command = json.loads(found(r"(?m)^ENTRYPOINT (.*)", IMAGE)) + json.loads(found(r"(?m)^CMD (.*)", IMAGE))
     given = options.parse(command[1:])
     assert given.foreground
     assert given.settings["pid_file"] == [""]
     assert given.settings["log_target"] == ["json"]
+    assert given.settings["listen"] == ["0.0.0.0:7070", f"metrics:0.0.0.0:{METRICS}"]
+    assert found(r"(?m)^EXPOSE (.*)", IMAGE) == f"7070 {METRICS}"
+
+
+def test_probes_ask_for_the_metrics() -> None:
+    assert f"- {{name: metrics, containerPort: {METRICS}}}\n" in KUBERNETES
+    probes = re.findall(r"Probe:\n +(.*)", KUBERNETES)
+    assert probes == ["httpGet: {path: /metrics, port: metrics}"] * 2
+    assert f"http://127.0.0.1:{METRICS}/metrics" in found(r"(?m)^HealthCmd=(.*[^\"'\n])$", QUADLET)
+    assert f"127.0.0.1:{METRICS}:{METRICS}" in re.findall(r"(?m)^PublishPort=(.*)", QUADLET)
 
 
 @pytest.mark.parametrize("text", [IMAGE, KUBERNETES], ids=["Containerfile", "kubernetes.yaml"])

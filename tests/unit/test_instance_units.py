@@ -62,6 +62,16 @@ def test_an_instance_has_every_setting_of_the_service_but_names_and_places() -> 
 
 
 def test_the_sockets_of_instances_have_the_limits_of_the_others() -> None:
-    for name in ("calcd.socket", "calcd@.socket", "calcd-metrics.socket"):
+    for name in ("calcd.socket", "calcd@.socket", "calcd-metrics.socket", "calcd-proxied.socket"):
         assert EACH_SOCKET - read(name) == set(), name
     assert ("FileDescriptorName", "calcd") in read("calcd.socket") & read("calcd@.socket")
+
+
+def test_the_addresses_of_all_sockets_differ_so_that_all_can_be_enabled() -> None:
+    files = [*UNITS.glob("*.socket"), *UNITS.parent.glob("examples/calcd@.socket.d/*.conf")]
+    streams = [
+        value for file in files for name, value in settings(file.read_text()) if name == "ListenStream"
+    ]
+    addresses = [stream for stream in streams if stream]
+    assert len(addresses) >= len(files)
+    assert len(set(addresses)) == len(addresses)

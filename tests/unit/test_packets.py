@@ -17,8 +17,9 @@ def test_a_listener_from_before_an_upgrade_names_no_system_call() -> None:
 
 
 def test_a_listener_from_before_an_upgrade_does_not_say_how_many_handlers_there_are() -> None:
-    assert events.decode(bytes([packets.ALIVE])) == Alive(0, 0)
-    assert events.decode(packets.alive(8, 3)) == Alive(8, 3)
+    assert events.decode(bytes([packets.ALIVE])) == Alive(0, 0, 0)
+    assert events.decode(packets.alive(8, 3, 0)[:9]) == Alive(8, 3, 0)
+    assert events.decode(packets.alive(8, 3, 2)) == Alive(8, 3, 2)
 
 
 def test_a_listener_from_before_an_upgrade_sums_up_without_a_protocol() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from calcd.launch import options
 from calcd.settings import reading, symlinks, values, writing
-from calcd.settings.addresses import Address, parse_address
+from calcd.settings.addresses import PREFIXES, Address, parse_address
 from calcd.settings.reading import ConfigError
 from calcd.settings.table import ROWS, Settings
 from calcd.settings.values import LogConnections, LogLevel, LogTarget
@@ -464,7 +464,7 @@ plain_address = (
     | st.builds("[{}]:{}".format, ipv6, ports)
     | words.filter(lambda word: len(word.encode()) <= 100).map("unix:/run/{}".format)
 )
-any_address = (plain_address | plain_address.map("proxied:{}".format)).map(parse_address)
+any_address = st.builds("{}{}".format, st.sampled_from(PREFIXES), plain_address).map(parse_address)
 
 spans = st.integers(0, values.SPAN_MAX * 1_000_000).map(lambda microseconds: microseconds / 1_000_000)
 counts = st.just(math.inf) | st.integers(1, values.COUNT_MAX)

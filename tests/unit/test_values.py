@@ -28,6 +28,9 @@ from calcd.settings import addresses, values
         ("proxied:192.0.2.1:7071", socket.AF_INET, ("192.0.2.1", 7071)),
         ("proxied:*:7071", socket.AF_INET6, ("::", 7071)),
         ("proxied:unix:/run/calcd/a", socket.AF_UNIX, "/run/calcd/a"),
+        ("metrics:127.0.0.1:7079", socket.AF_INET, ("127.0.0.1", 7079)),
+        ("metrics:[::1]:7079", socket.AF_INET6, ("::1", 7079)),
+        ("metrics:unix:/run/calcd/a", socket.AF_UNIX, "/run/calcd/a"),
     ],
 )
 def test_an_address(text: str, family: socket.AddressFamily, sockaddr: object) -> None:
@@ -37,10 +40,15 @@ def test_an_address(text: str, family: socket.AddressFamily, sockaddr: object) -
 
 
 @pytest.mark.parametrize("text", ["192.0.2.1:7071", "[::1]:7071", "unix:/run/calcd/a"])
-def test_an_address_for_proxies_is_another_one_than_that_for_clients(text: str) -> None:
-    plain, proxied = addresses.parse_addresses(f"{text} proxied:{text}")
-    assert (plain.is_proxied, proxied.is_proxied) == (False, True)
-    assert plain != proxied
+def test_an_address_for_proxies_or_metrics_is_another_one_than_that_for_clients(text: str) -> None:
+    plain, proxied, metrics = addresses.parse_addresses(f"{text} proxied:{text} metrics:{text}")
+    assert [each.prefix for each in (plain, proxied, metrics)] == ["", "proxied:", "metrics:"]
+    assert plain.under_other_prefixes() == [proxied, metrics]
+    assert metrics.under_other_prefixes() == [plain, proxied]
+
+
+def test_a_port_that_the_kernel_picks_is_another_one_each_time() -> None:
+    assert addresses.parse_address("metrics:127.0.0.1:0").under_other_prefixes() == []
 
 
 def test_one_ipv6_address_written_in_two_ways_is_one_address() -> None:
@@ -68,6 +76,8 @@ def test_one_ipv6_address_written_in_two_ways_is_one_address() -> None:
         ("unix:calcd.sock", "the path must be absolute"),
         ("proxied:", "is not an address: write IPV4:PORT, [IPV6]:PORT or unix:/PATH"),
         ("proxied:proxied:127.0.0.1:7070", "'proxied:127.0.0.1' is not an IP address"),
+        ("metrics:proxied:127.0.0.1:7070", "'proxied:127.0.0.1' is not an IP address"),
+        ("metrics:7079", "is not an address: write IPV4:PORT, [IPV6]:PORT or unix:/PATH"),
         ("unix:@calcd", "the path must be absolute"),
         ("unix:/" + "a" * 107, "the path has 108 bytes, and 107 is the most"),
         ("unix:/" + "\N{EURO SIGN}" * 36, "the path has 109 bytes"),
@@ -214,6 +224,8 @@ def test_a_limit(parse: Callable[[str], object], text: str, value: object) -> No
         (values.parse_mode, "01777", "is not a file mode"),
         (values.parse_networks, "192.0.2.1/24", "has host bits set"),
         (values.parse_networks, "::1 example.org", "'example.org' is neither an address nor a network"),
+        (values.parse_networks, "fe80::1%eth0", "it holds in each zone, and names none; write 192.0.2.0/24"),
+        (values.parse_networks, "::ffff:192.0.2.0/120", "IPv4 within IPv6"),
     ],
 )
 def test_what_is_no_limit_is_refused_with_the_reason(

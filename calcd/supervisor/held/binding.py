@@ -39,7 +39,7 @@ def open_socket(address: Address, settings: Settings) -> Listening:
             listening.setsockopt(*_FREE_BIND[address.family], 1)
         listening.bind(address.sockaddr())
         listening.listen(settings.backlog)
-        return Listening(listening, is_own=True, is_proxied=address.is_proxied)
+        return Listening(listening, is_own=True, prefix=address.prefix)
     except OSError as error:
         listening.close()
         raise _failure(address, error) from error
@@ -105,7 +105,7 @@ def _bind_file(listening: socket.socket, address: Address, settings: Settings) -
     path = Path(address.path)
     _remove_stale(path)
     listening.bind(address.sockaddr())
-    bound = Listening(listening, is_own=True, file=file_id.of(path), is_proxied=address.is_proxied)
+    bound = Listening(listening, is_own=True, file=file_id.of(path), prefix=address.prefix)
     try:
         admit(bound, settings)
         # Last: before, nobody can connect, whatever the mode is that the umask has left.

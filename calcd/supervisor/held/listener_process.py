@@ -11,6 +11,7 @@ from typing import NamedTuple
 from calcd.handler import report
 from calcd.listener import packets
 from calcd.settings import reading, writing
+from calcd.settings.addresses import PROXIED
 from calcd.settings.limits import Limits
 from calcd.settings.table import Settings
 from calcd.settings.values import LogConnections
@@ -37,6 +38,7 @@ class OpenListener(NamedTuple):
     unanswered: int = 0
     waiting: int = 0
     serving: int = 0
+    awaiting_header: int = 0
 
 
 class ListenerProcess:
@@ -50,7 +52,9 @@ class ListenerProcess:
         self.connections = {connection.handler: connection for connection in given.connections}
         self._unsent_counts = Counter(given.unsent_counts)  # by host, of count_of_others(), for send_counts()
         self.unanswered = given.unanswered  # pings in a row
-        self.waiting, self.serving = given.waiting, given.serving  # handlers, at the last answer
+        # Handlers, at the last answer to a ping.
+        self.waiting, self.serving = given.waiting, given.serving
+        self.awaiting_header = given.awaiting_header
         self._socket = socket.socket(fileno=given.socket)
         self._socket.setblocking(False)
         self._reports: int = given.reports
@@ -67,6 +71,7 @@ class ListenerProcess:
             self.unanswered,
             self.waiting,
             self.serving,
+            self.awaiting_header,
         )
 
     def fileno(self) -> int:
@@ -160,16 +165,16 @@ def start(sockets: Sockets, settings: Settings, page: int) -> ListenerProcess:
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reports, reports_for_handlers = report.open_pipe()
-    listening = [each.socket.fileno() for each in sockets]
-    metrics = [each.socket.fileno() for each in sockets.metrics]
+    listening = [each.socket.fileno() for each in sockets.for_clients]
+    metrics = [each.socket.fileno() for each in sockets.for_metrics]
     words: dict[str, object] = {
         "supervisor": theirs.fileno(),
         "reading_end": reports,
         "writing_end": reports_for_handlers,
         "sockets": ",".join(map(str, listening)),
         "protocols": ",".join(
-            "+".join((*["proxy"] * each.is_proxied, *(each.protocols or settings.protocols)))
-            for each in sockets
+            "+".join((*["proxy"] * (each.prefix == PROXIED), *(each.protocols or settings.protocols)))
+            for each in sockets.for_clients
         ),
         "proxies": ",".join(map(str, settings.proxy_sources)),
         "metrics": ",".join(map(str, metrics)),

@@ -19,7 +19,7 @@ class OpenListening(NamedTuple):
     is_own: bool
     file: FileId | None
     protocols: list[str] | None
-    address: str = ""  # as Listen= has it, for one of its own
+    address: str = ""  # as Listen= has it, for one of its own; it says as well who connects
     is_proxied: bool = False
 
 
@@ -30,31 +30,29 @@ class Listening(NamedTuple):
     is_own: bool  # opened by calcd, not passed by systemd
     file: FileId | None = None  # of the socket file, if calcd made one
     protocols: tuple[str, ...] | None = None  # that are spoken here; None for Protocols=
-    is_proxied: bool = False  # each connection begins with the header of a proxy
+    prefix: str = ""  # who connects: calcd.settings.addresses
 
     @classmethod
-    def taken_over(cls, given: OpenListening) -> Self:
+    def taken_over(cls, given: OpenListening, prefix: str) -> Self:
         protocols = None if given.protocols is None else tuple(given.protocols)
-        return cls(socket.socket(fileno=given.socket), given.is_own, given.file, protocols, given.is_proxied)
+        return cls(socket.socket(fileno=given.socket), given.is_own, given.file, protocols, prefix)
 
     def handed_over(self, address: str = "") -> OpenListening:
         protocols = None if self.protocols is None else list(self.protocols)
         fd = Fd(self.socket.fileno())
-        return OpenListening(fd, self.is_own, self.file, protocols, address, self.is_proxied)
+        return OpenListening(fd, self.is_own, self.file, protocols, address, self.prefix == PROXIED)
 
     def __str__(self) -> str:
         """Returns the address as Listen= has it."""
-        if self.is_proxied:
-            return f"{PROXIED}{self._replace(is_proxied=False)}"
         name = self.socket.getsockname()
         if self.socket.family == socket.AF_UNIX:
-            return f"unix:{name}"
+            return f"{self.prefix}unix:{name}"
         host, port = name[:2]
-        if self.socket.family == socket.AF_INET:
-            return f"{host}:{port}"
-        if host == "::" and not self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
-            return f"*:{port}"
-        return f"[{host}%{_zone(name[3])}]:{port}" if name[3] else f"[{host}]:{port}"
+        if self.socket.family == socket.AF_INET6:
+            is_for_one = host != "::" or self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+            zone = f"%{_zone(name[3])}" if name[3] else ""
+            host = f"[{host}{zone}]" if is_for_one else "*"
+        return f"{self.prefix}{host}:{port}"
 
     def close(self) -> None:
         """Closes the socket, and removes its file if calcd made it and nobody has replaced it.

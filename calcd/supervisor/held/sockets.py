@@ -8,13 +8,13 @@ import contextlib
 import os
 import socket
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 from systemd import daemon
 
 from calcd.settings import values
-from calcd.settings.addresses import Address, parse_address
+from calcd.settings.addresses import METRICS, PROXIED, Address, parse_address
 from calcd.settings.table import Settings
 from calcd.supervisor.failure import ExitStatus, Failure
 from calcd.supervisor.held import binding
@@ -22,16 +22,16 @@ from calcd.supervisor.held.listening import Listening, OpenListening
 
 # FileDescriptorName= in the socket unit names the protocols of a socket. systemd-socket-activate(1) gives no
 # name, which libsystemd calls "unknown": Protocols= holds then, as it does behind the header of a proxy.
-_PROXIED = "proxied"
 _PROTOCOLS = {
     "calcd": values.PROTOCOLS,
     "classic": ("classic",),
     "resp": ("resp",),
-    _PROXIED: None,
+    "proxied": None,
+    "metrics": None,
     "unknown": None,
 }
-# The name of a socket for scrapes (calcd.listener.scrapes).
-_METRICS = "metrics"
+# The names of those that have something in front of an address of Listen=.
+_PREFIXES = {"proxied": PROXIED, "metrics": METRICS}
 
 
 class OpenSockets(NamedTuple):
@@ -39,42 +39,40 @@ class OpenSockets(NamedTuple):
 
     passed: list[OpenListening]
     own: list[OpenListening]
-    metrics: list[OpenListening]
+    metrics: list[OpenListening]  # that are passed
 
 
 class Sockets:
     """All listening sockets. An object never changes: a reload makes a new one."""
 
-    def __init__(
-        self,
-        passed: Iterable[Listening] = (),
-        own: dict[Address, Listening] | None = None,
-        metrics: Iterable[Listening] = (),
-    ) -> None:
-        """metrics are those for scrapes, which systemd has passed: they are not among the others, for
-        clients."""
+    def __init__(self, passed: Iterable[Listening] = (), own: dict[Address, Listening] | None = None) -> None:
         self._passed = tuple(passed)
-        self.metrics = tuple(metrics)
-        self.are_passed = bool(self._passed)
         self._own = own or {}
+        both = (*self._passed, *self._own.values())
+        self.for_clients = tuple(each for each in both if each.prefix != METRICS)
+        self.for_metrics = tuple(each for each in both if each.prefix == METRICS)
+        # Those for clients, by systemd.
+        self.are_passed = any(each.prefix != METRICS for each in self._passed)
 
     @classmethod
     def taken_over(cls, given: OpenSockets) -> Self:
         """Raises ValueError for an address that this calcd does not understand."""
-        own = {parse_address(each.address): Listening.taken_over(each) for each in given.own}
-        passed, metrics = (map(Listening.taken_over, each) for each in (given.passed, given.metrics))
-        return cls(passed, own, metrics)
+        addresses = {parse_address(each.address): each for each in given.own}
+        own = {address: Listening.taken_over(each, address.prefix) for address, each in addresses.items()}
+        passed = [Listening.taken_over(each, PROXIED if each.is_proxied else "") for each in given.passed]
+        metrics = [Listening.taken_over(each, METRICS) for each in given.metrics]
+        return cls((*passed, *metrics), own)
 
     def handed_over(self) -> OpenSockets:
         return OpenSockets(
-            [each.handed_over() for each in self._passed],
+            [each.handed_over() for each in self._passed if each.prefix != METRICS],
             [each.handed_over(str(address)) for address, each in self._own.items()],
-            [each.handed_over() for each in self.metrics],
+            [each.handed_over() for each in self._passed if each.prefix == METRICS],
         )
 
     def __iter__(self) -> Iterator[Listening]:
-        yield from self._passed
-        yield from self._own.values()
+        yield from self.for_clients
+        yield from self.for_metrics
 
     def __str__(self) -> str:
         return ", ".join(map(str, self))
@@ -82,47 +80,61 @@ class Sockets:
     def for_settings(self, settings: Settings) -> "Sockets":
         """Returns the sockets that these settings ask for.
 
-        Sockets that are open stay open, the others are opened. If systemd passed the sockets, the settings
-        are ignored and self is returned.
+        Sockets that are open stay open, the others are opened. If systemd passed those for clients, the
+        settings are ignored and self is returned.
 
         Raises Failure. No new socket is open then.
         """
         if self.are_passed:
             return self
-        if not settings.listen:
-            raise Failure(ExitStatus.CONFIG, "nowhere to listen: give an address with Listen= or --listen")
+        self._refuse_contradictions(settings.listen)
         own: dict[Address, Listening] = {}
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(lambda: Sockets(own=own).close_all_but(self))
             for address in settings.listen:
-                other = address._replace(is_proxied=not address.is_proxied)
-                if other in self._own and (address.port or address.path):
-                    raise Failure(
-                        ExitStatus.CONFIG,
-                        f"cannot listen on {address}: it is open as {other}, and a reload cannot change "
-                        f"whether a proxy's header is due there; restart calcd, or choose another address",
-                    )
                 if kept := self._own.get(address):
                     kept.socket.listen(settings.backlog)  # the second call changes only the backlog
                 own[address] = kept or binding.open_socket(address, settings)
-            result = Sockets(own=own, metrics=self.metrics)
+            result = Sockets(self._passed, own)
             result.admit(settings)  # last, when all sockets are open
             on_failure.pop_all()
         return result
+
+    def _refuse_contradictions(self, addresses: Sequence[Address]) -> None:
+        """Raises Failure."""
+        if all(address.prefix == METRICS for address in addresses):
+            others = f": {', '.join(map(str, addresses))} serves none" if addresses else ""
+            raise Failure(
+                ExitStatus.CONFIG,
+                f"nowhere to listen for clients{others}; give an address with Listen= or --listen, such as "
+                "127.0.0.1:7070",
+            )
+        for address in addresses:
+            for other in address.under_other_prefixes():
+                if other in addresses:
+                    raise Failure(
+                        ExitStatus.CONFIG,
+                        f"cannot listen on {address}: Listen= or --listen has it as {other} as well; give "
+                        "each an address or a port of its own",
+                    )
+                if other in self._own:
+                    raise Failure(
+                        ExitStatus.CONFIG,
+                        f"cannot listen on {address}: it is open as {other}, and a reload cannot change who "
+                        "connects there; restart calcd, or choose another address",
+                    )
 
     def admit(self, settings: Settings) -> None:
         """Says who can connect to Unix sockets. Raises Failure."""
         for listening in self._own.values():
             binding.admit(listening, settings)
 
-    def close_all_but(self, kept: "Sockets") -> None:
+    def close_all_but(self, kept: Iterable[Listening]) -> None:
         for listening in set(self) - set(kept):
             listening.close()
 
     def close(self) -> None:
-        self.close_all_but(Sockets())
-        for listening in self.metrics:
-            listening.close()
+        self.close_all_but(())
 
 
 def take_passed() -> Sockets:
@@ -132,7 +144,7 @@ def take_passed() -> Sockets:
 
     Raises Failure for a socket that calcd cannot serve.
     """
-    passed, metrics = [], []
+    passed = []
     try:
         names = daemon.listen_fds_with_names(unset_environment=True)
     except OSError as error:
@@ -142,7 +154,7 @@ def take_passed() -> Sockets:
             "pass them, or unset it",
         ) from error
     for fd, name in names.items():
-        if name not in _PROTOCOLS and name != _METRICS:
+        if name not in _PROTOCOLS:
             raise Failure(
                 ExitStatus.CONFIG,
                 f"the socket unit passes a socket named {name!r}: calcd knows calcd, classic, resp, "
@@ -156,12 +168,9 @@ def take_passed() -> Sockets:
             )
         listening = socket.socket(fileno=fd)
         os.set_inheritable(fd, False)
-        if name == _METRICS:
-            metrics.append(Listening(listening, is_own=False))
-        else:
-            protocols, is_proxied = _PROTOCOLS[name], name == _PROXIED
-            passed.append(Listening(listening, is_own=False, protocols=protocols, is_proxied=is_proxied))
-    return Sockets(passed=passed, metrics=metrics)
+        protocols, prefix = _PROTOCOLS[name], _PREFIXES.get(name, "")
+        passed.append(Listening(listening, is_own=False, protocols=protocols, prefix=prefix))
+    return Sockets(passed)
 
 
 def _is_listening_stream(fd: int) -> bool:

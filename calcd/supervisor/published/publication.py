@@ -87,7 +87,7 @@ class Publication:
 
 
 def _first_port(sockets: Sockets) -> int:
-    for listening in sockets:
+    for listening in sockets.for_clients:
         if listening.socket.family != socket.AF_UNIX:
             return int(listening.socket.getsockname()[1])
     return 0

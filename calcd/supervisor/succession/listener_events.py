@@ -127,8 +127,9 @@ class ListenerEvents:
             case Ready(version):
                 listener.version = version
                 self._ready(listener)
-            case Alive(waiting, serving):
+            case Alive(waiting, serving, awaiting_header):
                 listener.unanswered = 0
+                self._shared.await_headers(listener, awaiting_header)
                 if (listener.waiting, listener.serving) != (waiting, serving):
                     listener.waiting, listener.serving = waiting, serving
                     self._status.tell_soon()

@@ -11,15 +11,23 @@ from calcd.supervisor.counts.reached_limits import ReachedLimits
 from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.succession.listener_events import ListenerEvents
 from calcd.supervisor.succession.roster import Roster
+from calcd.supervisor.succession.shared_counts import SharedCounts
 from calcd.supervisor.succession.succession import Succession
 
 
 class Reaping:
     def __init__(
-        self, *, roster: Roster, events: ListenerEvents, succession: Succession, reached: ReachedLimits
+        self,
+        *,
+        roster: Roster,
+        events: ListenerEvents,
+        shared: SharedCounts,
+        succession: Succession,
+        reached: ReachedLimits,
     ) -> None:
         self._roster = roster
         self._events = events
+        self._shared = shared
         self._succession = succession
         self._reached = reached
 
@@ -51,6 +59,7 @@ class Reaping:
     def _listener_ended(self, listener: ListenerProcess, wait_status: int) -> None:
         self._events.ignore(listener)
         self._roster.orphaned.append(listener)
+        self._shared.await_headers(listener, 0)  # nobody tells any more when they are over
         self._events.take_reports(listener)
         self._events.watch_reports(listener)
         self._reached.listener_ended(listener.pid)

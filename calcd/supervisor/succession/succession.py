@@ -88,7 +88,7 @@ class Succession:
         old, self._roster.current, self._roster.candidate = self._roster.current, candidate, None
         self._timers.cancel("candidate")
         settings, sockets = self._next
-        is_successor = set(self.sockets) <= set(sockets)
+        is_successor = set(self.sockets.for_clients) <= set(sockets)
         self._memory.serving_since = time.monotonic()
         # Before the old one looks whether anybody waits: nobody can connect to these any more.
         self.sockets.close_all_but(sockets)
@@ -142,14 +142,14 @@ class Succession:
         self._log.write(messages.LISTENER_DIED, listener=listener.pid, status=status, successor=successor)
 
     def close(self) -> None:
-        """Closes the sockets and starts no further listener. So the addresses are free and the sockets' files
-        are gone before the last connection has ended."""
+        """Closes the sockets for clients and starts no further listener. So the addresses are free and the
+        sockets' files are gone before the last connection has ended. Scrapes are answered until then."""
         self.is_closed = True
         for name in ("restart", "candidate", "leaving"):
             self._timers.cancel(name)
-        self.sockets.close()
         _, sockets = self._next
-        sockets.close()
+        for each in (self.sockets, sockets):
+            each.close_all_but(self.sockets.for_metrics)
 
     def _candidate_failed(self, failure: Failure) -> None:
         self._roster.candidate = None
