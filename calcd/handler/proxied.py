@@ -3,10 +3,11 @@
 1.  Only a listener that has a proxied socket imports this module. Others, and their handlers, pay nothing.
 2.  Who may send a header is known before a byte is read, and a header is due from all of them. Whether there
     is one is never found out from the bytes: else any client could name an address of its choice.
-3.  The header's bytes are looked at (MSG_PEEK), and no others are read. The client's first bytes, which
-    mostly come with them, are left for the session.
-4.  The wait for the header has a time limit, and a stop of calcd ends it, in the way of
-    calcd.handler.deadlines: 3.
+3.  Mostly the header is there already, or a moment later, and the client's first bytes with it. Then one
+    recv(2) reads all of them, the session begins with what is behind the header, and the listener hears of
+    the connection once, as of any other.
+4.  Otherwise the listener hears of it before the header has come, and replaces this handler, which waits. The
+    wait has a time limit, and a stop of calcd ends it, in the way of calcd.handler.deadlines: 3.
 5.  A proxy that speaks for itself checks whether calcd is well. It says so (LOCAL in version 2), or names
     itself (in version 1), or leaves without a word. Then the client is the proxy, and no limit of a source is
     for it: a check that is refused takes the server out of service.
@@ -14,7 +15,7 @@
 
 from __future__ import annotations
 
-from _socket import MSG_DONTWAIT, MSG_PEEK
+from _socket import MSG_DONTWAIT
 from os import close, getpid, read, write
 from time import monotonic
 
@@ -22,7 +23,8 @@ from calcd.handler import report
 from calcd.handler.peers import host_and_name
 from calcd.handler.process import IDLE
 from calcd.handler.session import Session
-from calcd.linux.socket_view import SocketView
+from calcd.linux.libc import Char, bare_libc
+from calcd.linux.socket_timeouts import limit_receive, timeval
 from calcd.protocol.proxy_header import HeaderError, parse
 
 TYPE_CHECKING = False
@@ -39,12 +41,15 @@ if TYPE_CHECKING:
 
 # Bytes. An ordinary header has some fifty, and a small buffer is memory that is in use already.
 _PIECE = 256
-# A header that names nobody.
-_OF_THE_PROXY: Header = (0, "", 0)
+# The listener looks at reports no more often than this (calcd.listener.handler_reports).
+_MOMENT = timeval(0.002)
+
+# A socket object would touch a dozen pages, and read(2) cannot be told not to wait.
+_recv = bare_libc.recv
 
 
 class ProxiedSession(Session):
-    __slots__ = ("_acceptor", "_proxies", "_proxy", "_reports", "_show", "_title")
+    __slots__ = ("_acceptor", "_buffer", "_proxies", "_proxy", "_reports", "_show", "_title")
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class ProxiedSession(Session):
         self._proxies = proxies
         self._reports = reports
         self._show, self._title = title.write, title.arguments
+        self._buffer = (Char * _PIECE)()
         self._proxy = b""  # the name of the proxy that the connection comes from; empty for none
 
     def identify(self, connection: int, address: tuple[Any, ...] | str | bytes) -> tuple[str, bytes]:
@@ -73,23 +79,34 @@ class ProxiedSession(Session):
         come to nothing: then it is closed, and reported.
         """
         host, name = host_and_name(connection, address)
-        self._proxy = b""
+        self._first = self._proxy = b""
         if "proxy" not in self._acceptor.protocols:
             return host, name
         if self._proxies.of(host):
             return self._turn_away(connection, name, report.UNTRUSTED_PROXY, b"")
-        self._report(report.arrived(report.ARRIVED, getpid()))
+        if not host:  # a Unix socket's connection has no deadlines yet, and its client may have an address
+            self.prepare(connection)
         self._proxy = name
-        self._show(self._title, 0, b"calcd: waiting for the header of " + name)
-        self._connection = connection
-        header, reason, data = self._take_header(connection)
-        self._connection = -1
-        self._show(self._title, 0, IDLE)
+        size = _recv(connection, self._buffer, _PIECE, MSG_DONTWAIT)
+        if size < 0:
+            limit_receive(connection, _MOMENT)
+            size = _recv(connection, self._buffer, _PIECE, 0)
+            limit_receive(connection, self._timevals[0])
+        # Of an array of Char, a slice is bytes.
+        data: bytes = self._buffer[:size] if size > 0 else b""  # type: ignore[assignment]
+        try:
+            header = parse(data)
+        except HeaderError as error:
+            return self._turn_away(connection, name, error.reason, data)
         if header is None:
-            return self._turn_away(connection, name, reason, data)
-        self.prepare(connection)
-        _, client, port = header
-        client, client_name = host_and_name(connection, (client, port)) if client else ("", name)
+            header, reason, data = self._wait_for_header(connection, name, data)
+            if header is None:
+                return self._turn_away(connection, name, reason, data)
+        size, client, port = header
+        self._first = data[size:]
+        if not client:
+            return "", name
+        client, client_name = host_and_name(connection, (client, port))
         return ("" if client_name == name else client), client_name
 
     def accepted(self, kind: int, handler: int, asks: bool, peer: bytes) -> bytes:
@@ -98,38 +115,44 @@ class ProxiedSession(Session):
             return report.accepted(kind, handler, asks, peer)
         return report.proxied(report.PROXIED, handler, asks, peer, self._proxy)
 
-    def _take_header(self, connection: int) -> tuple[Header | None, int, bytes]:
-        """Reads the header and not a byte more. Returns it; or None, the reason, and what has come."""
+    def _wait_for_header(
+        self, connection: int, proxy: bytes, data: bytes
+    ) -> tuple[Header | None, int, bytes]:
+        """Reads on behind data. Returns the header, or None and the reason; and all that has come."""
         due = monotonic() + self._limits.proxy_timeout
-        flags = MSG_PEEK | MSG_DONTWAIT
-        taken = b""
-        with SocketView(connection) as view:
-            while True:
-                try:
-                    seen = view.recv(_PIECE, flags)
-                except BlockingIOError:  # the receive timeout, or nothing is there yet
-                    until = min(due, self._drained_by or due)
-                    left = until - monotonic()
-                    if left <= 0:
-                        # At the end of a drain, the session reads nothing. Before, it would read the rest of
-                        # a header that is late.
-                        return (None if until == due else _OF_THE_PROXY), report.HEADER_LATE, taken
-                    self._limit_receive(left)
-                    flags = MSG_PEEK
-                    continue
-                except OSError:  # a reset
-                    seen = b""
-                if not seen:
-                    return (None if taken else _OF_THE_PROXY), report.HEADER_CUT_OFF, taken
-                data = taken + seen
-                try:
-                    header = parse(data)
-                except HeaderError as error:
-                    return None, error.reason, data
-                read(connection, (header[0] if header else len(data)) - len(taken))
-                if header:
-                    return header, 0, b""
-                taken = data
+        self._report(report.arrived(report.ARRIVED, getpid()))
+        self._show(self._title, 0, b"calcd: waiting for the header of " + proxy)
+        self._connection = connection
+        header, reason = None, 0
+        while header is None and not reason:
+            until = min(due, self._drained_by or due)
+            left = until - monotonic()
+            if left <= 0:
+                reason = report.HEADER_LATE
+                break
+            self._limit_receive(left)
+            try:
+                piece = read(connection, _PIECE)
+            except BlockingIOError:  # the time is over, or a signal has changed it
+                continue
+            except OSError:  # a reset
+                piece = b""
+            data += piece
+            if not piece:
+                reason = report.HEADER_CUT_OFF
+                break
+            try:
+                header = parse(data)
+            except HeaderError as error:
+                reason = error.reason
+        # At the end of a drain, the session reads nothing. Before, it would read the rest of a header that is
+        # late. A proxy that leaves without a word was there for itself.
+        if until != due if reason == report.HEADER_LATE else not data:
+            header = len(data), "", 0
+        self._set_timeout(None)
+        self._connection = -1
+        self._show(self._title, 0, IDLE)
+        return header, reason, data
 
     def _turn_away(self, connection: int, proxy: bytes, reason: int, data: bytes) -> tuple[str, bytes]:
         close(connection)

@@ -26,8 +26,8 @@ ENDED = 2  # its connection has ended
 FAILED = 3  # accept(2) has failed
 PROGRESS = 12  # its connection goes on: the sums so far
 ARRIVED = 20  # the handler has a connection on a proxied socket, and waits for the header
-PROXIED = 21  # as ACCEPTED, of that connection, when the header is there
-HEADER_REFUSED = 22  # that connection has come to nothing, or the proxy may not connect
+PROXIED = 21  # as ACCEPTED, of a connection on a proxied socket, when the header is there
+HEADER_REFUSED = 22  # a connection on a proxied socket has come to nothing, or the proxy may not connect
 
 # How a connection ended, as far as its handler can know.
 NOT_KNOWN = 0  # as a handler of another calcd knows it, but this one does not: see decode_any()

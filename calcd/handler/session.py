@@ -74,6 +74,7 @@ class Session(Deadlines):
     __slots__ = (
         "_commands",
         "_dialogue",
+        "_first",
         "_is_classic",
         "_owes_replies",
         "_peer",
@@ -98,6 +99,7 @@ class Session(Deadlines):
         self._owes_replies = False  # to commands of RESP that have arrived
         self._protocols = ""  # that are spoken where the connection came from
         self._peer = b""
+        self._first = b""  # bytes that were read before serve(): calcd.handler.proxied
         # Takes what was read. Returns the ending, or 0 to go on.
         self._take = self._take_first
         self._is_classic = False
@@ -116,14 +118,15 @@ class Session(Deadlines):
         self._take = self._take_first
         self._is_classic = self._quota is None and "classic" in protocols  # as far as is known
         self._progress_due = monotonic_ns() + _PROGRESS_INTERVAL
+        first, size = self._first, _SMALL_READ
         ending = 0
-        size = _SMALL_READ
         try:
             if self._drained_by is not None:
                 self._limit_receive(0)
             while self._drained_by is None or monotonic() < self._drained_by:
                 try:
-                    data = read(connection, size)
+                    data = first or read(connection, size)
+                    first = b""
                 except BlockingIOError:  # the receive timeout, of a deadline or set by drain()
                     if ending := self._look_at_deadlines():
                         break

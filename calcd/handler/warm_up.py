@@ -9,21 +9,20 @@ from calcd.handler.acceptor import Acceptor
 from calcd.handler.peers import host_and_name
 from calcd.handler.process import Handler
 from calcd.handler.published import Published
+from calcd.handler.sources import Sources
 from calcd.linux.seccomp import Filter
 from calcd.protocol.calculator import QUIT, REQUEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from calcd.handler.client_ids import ClientIds
-    from calcd.handler.sources import Sources
     from calcd.linux.process_title import Title
     from calcd.settings.limits import Limits
 
 # Python 3.11 adapts code after 8 runs, and its instructions after some more.
 _CONNECTIONS = 32  # of each protocol
 _CLASSIC = [REQUEST.pack(oper, 6, 7) for oper in range(QUIT + 1)]
-# Headers of the PROXY protocol: one that names nobody, and ordinary ones.
-_OF_THE_PROXY = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+# Headers of the PROXY protocol.
 _HEADERS = (
     b"PROXY TCP4 127.0.0.1 127.0.0.1 7070 7070\r\n",
     b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\1\x7f\0\0\1\x1b\x9e\x1b\x9e",
@@ -59,7 +58,8 @@ def warm_up(
         inherited=(),
         # Only the limits that change the path through the code, and none that the warm-up would reach.
         limits=limits.of("max_connections_per_source", "max_rate_per_source"),
-        sources=sources,
+        # A header names a client. It has to be exempt, because nobody is there to admit it.
+        sources=sources if proxies is None else Sources(["0.0.0.0/0"]),
         published=Published(None),
         client_ids=client_ids,
         own_filter=Filter(b""),
@@ -70,17 +70,13 @@ def warm_up(
     for number in range(2 * _CONNECTIONS):
         client = socket(AF_UNIX, SOCK_SEQPACKET)
         client.connect(listening.getsockname())
-        if proxies is not None:
-            client.send(_OF_THE_PROXY)  # asks for no admission, which nobody would give
+        header = b"" if proxies is None else _HEADERS[number // 2 % 2]
         for request in (_CLASSIC, _RESP)[number % 2]:
-            client.send(request)
+            client.send(header + request)
+            header = b""
         client.shutdown(SHUT_WR)  # behind a QUIT, calcd waits for the client's half of the close
         handler._left = 1  # the code between two connections stays cold; a handler that needs it warms it up
         handler.run()
-        if proxies is not None:
-            from calcd.protocol.proxy_header import parse  # noqa: PLC0415 - nobody else pays for it
-
-            parse(_HEADERS[number % 2])
         host_and_name(-1, ("127.0.0.1", 7070))  # the warm-up's socket is a Unix socket, with other names
         client.close()
     acceptor.close()

@@ -41,6 +41,7 @@ class HandlerReports:
         pool: Pool,
         admission: Admission,
         sources: Sources,
+        proxies: Sources | None,
         reached: ReachedLimits,
         troubles: Troubles,
         outbox: Outbox,
@@ -53,6 +54,7 @@ class HandlerReports:
         self._pool = pool
         self._admission = admission
         self._sources = sources
+        self._proxies = proxies
         self._reached = reached
         self._troubles = troubles
         self._outbox = outbox
@@ -97,8 +99,8 @@ class HandlerReports:
                 self._troubles.note(error, "gone" if error in CONNECTION_GONE else "accept")
         elif kind in (report.ACCEPTED, report.PROXIED):
             asks, peer, *proxy = fields[2:]
-            if proxy and self._pool.awaits_header(handler):
-                self._waits_again(handler)
+            if proxy:
+                self._header_has_come(handler, *proxy)
             if self._pool.may_accept(handler) and self._is_admitted(handler, now, asks, peer):
                 # The supervisor counts checks of a proxy's own apart: they are in no sum.
                 tell = self._outbox.tell_of if proxy == [peer] else self._outbox.accepted
@@ -129,6 +131,13 @@ class HandlerReports:
 
     # Connections of proxies -----------------------------------------------------------------------
 
+    def _header_has_come(self, handler: int, proxy: bytes) -> None:
+        if self._proxies is not None:  # else a hijacked handler says so
+            # Sources remembers the result, and the next forks inherit it.
+            self._proxies.of(host_of(proxy.decode()))
+        if self._pool.awaits_header(handler):
+            self._waits_again(handler)
+
     def _waits_again(self, handler: int) -> None:
         """The header is there, and the client is admitted next; or nothing comes of the connection."""
         self._pool.waits_again(handler)
@@ -139,8 +148,10 @@ class HandlerReports:
             if self._pool.may_accept(handler):
                 host = host_of(proxy.decode())
                 self._reached.add(UNTRUSTED, self._sources.of(host) or host, 1)
-        elif self._pool.awaits_header(handler):
+            return
+        if self._pool.awaits_header(handler):
             self._waits_again(handler)
+        if self._pool.may_accept(handler):
             self._outbox.tell(record)
 
     # Admission requests ---------------------------------------------------------------------------

@@ -138,6 +138,7 @@ class Listener:
             pool=self._pool,
             admission=self._admission,
             sources=sources,
+            proxies=proxies,
             reached=reached,
             troubles=troubles,
             outbox=self._outbox,

@@ -117,7 +117,7 @@ REUSED_HANDLER: tuple[Call, ...] = (
     ("setitimer",),  # the lifetime of a connection
     ("clock_nanosleep",),  # a pause when the system lacks what accept(2) needs
     ("clock_nanosleep_time64",),  # likewise on 32-bit systems
-    ("recvfrom",),  # the header of a proxy: its bytes are looked at before they are read
+    ("recvfrom",),  # the header of a proxy, where it is there already
     ("recv",),  # likewise on 32-bit systems
 )
 LISTENER: tuple[Call, ...] = (

@@ -41,7 +41,9 @@ _FAMILIES = {b"TCP4": AF_INET, b"TCP6": AF_INET6}
 
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _FIXED = 16  # bytes: the signature, version and command, family and transport, and the length of the rest
-_VERSION, _LOCAL, _PROXY, _STREAM = 2, 0, 1, 1
+_VERSION = 2
+_LOCAL, _PROXY = 0x20, 0x21  # version and command
+_STREAM = 1
 # By family (unspecified, IPv4, IPv6, Unix): the bytes of an address, and of all that the header has to have.
 _ADDRESS_SIZES = (0, 4, 16, 0)
 _LEAST = (0, 12, 36, 216)
@@ -63,16 +65,40 @@ def parse(data: bytes) -> Header | None:
 
     Raises HeaderError.
     """
-    if data.startswith(_SIGNATURE):
-        return _parse_binary(data)
-    if data.startswith(_LINE):
+    if data[:12] != _SIGNATURE:
         return _parse_line(data)
-    if _SIGNATURE.startswith(data) or _LINE.startswith(data):
+    if len(data) < _FIXED:
         return None
-    raise HeaderError(NO_HEADER)
+    # Everything is written out: each function touches up to two pages of a fresh handler's memory.
+    command, family, transport = data[12], data[13] >> 4, data[13] & 15
+    length = data[14] << 8 | data[15]
+    if command not in (_LOCAL, _PROXY):
+        raise HeaderError(BAD_COMMAND if command >> 4 == _VERSION else BAD_VERSION)
+    width = 0
+    if command == _PROXY:
+        if family >= len(_LEAST) or transport > _LAST_TRANSPORT:
+            raise HeaderError(BAD_FAMILY)
+        if length < _LEAST[family]:
+            raise HeaderError(TOO_SHORT)
+        if transport == _STREAM:
+            width = _ADDRESS_SIZES[family]
+    size = _FIXED + length
+    if size > MAX_SIZE:
+        raise HeaderError(TOO_LONG)
+    if len(data) < size:
+        return None
+    if not width:
+        return size, "", 0
+    port = _FIXED + 2 * width
+    packed = data[_FIXED : _FIXED + width]
+    return size, inet_ntop(AF_INET, packed) if width == 4 else _host(packed), data[port] << 8 | data[port + 1]
 
 
 def _parse_line(data: bytes) -> Header | None:
+    if not data.startswith(_LINE):
+        if _SIGNATURE.startswith(data) or _LINE.startswith(data):
+            return None
+        raise HeaderError(NO_HEADER)
     end = data.find(b"\n", 0, _LINE_SIZE)
     if end < 0 and len(data) < _LINE_SIZE and b"\r" not in data[:-1]:
         return None
@@ -103,32 +129,6 @@ def _port(word: bytes) -> int:
     if not word.isdigit() or len(word) > 5 or (port := int(word)) > 0xFFFF or b"%d" % port != word:
         raise HeaderError(BAD_ADDRESS)
     return port
-
-
-def _parse_binary(data: bytes) -> Header | None:
-    if len(data) < _FIXED:
-        return None
-    version, command = divmod(data[12], 16)
-    family, transport = divmod(data[13], 16)
-    length = int.from_bytes(data[14:_FIXED], "big")
-    if version != _VERSION:
-        raise HeaderError(BAD_VERSION)
-    if command not in (_LOCAL, _PROXY):
-        raise HeaderError(BAD_COMMAND)
-    if command == _PROXY and (family >= len(_LEAST) or transport > _LAST_TRANSPORT):
-        raise HeaderError(BAD_FAMILY)
-    if command == _PROXY and length < _LEAST[family]:
-        raise HeaderError(TOO_SHORT)
-    size = _FIXED + length
-    if size > MAX_SIZE:
-        raise HeaderError(TOO_LONG)
-    if len(data) < size:
-        return None
-    width = _ADDRESS_SIZES[family] if command == _PROXY and transport == _STREAM else 0
-    if not width:
-        return size, "", 0
-    port = _FIXED + 2 * width
-    return size, _host(data[_FIXED : _FIXED + width]), int.from_bytes(data[port : port + 2], "big")
 
 
 def _host(packed: bytes) -> str:

@@ -233,6 +233,21 @@ def test_a_header_that_does_not_come_is_not_waited_for_any_longer(folder: Path) 
             assert ask(connection, ADD, 20, 22) == 42
 
 
+def test_a_header_that_comes_byte_by_byte_has_no_more_time(folder: Path) -> None:
+    header = SIGNATURE + b"\x20\0" + struct.pack(">H", 4000) + bytes(4000)
+    with Proxied(folder, "ProxyTimeout=500ms") as calcd, calcd.connect() as connection:
+        calcd.expected.append(REFUSED)
+        connection.settimeout(0.1)  # to wait for the close between two bytes: all of them take 400 s
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for byte in header:
+                connection.sendall(bytes((byte,)))
+                with contextlib.suppress(TimeoutError):
+                    assert connection.recv(1) == b""
+                    break
+        (refused,) = calcd.wait_for_log(REFUSED)
+        assert refused[2] == "ProxyTimeout= was over before its header was there"
+
+
 def test_who_is_no_proxy_is_closed_before_a_byte_is_read_and_named_once(folder: Path) -> None:
     with Proxied(folder, "ProxySources=127.0.0.1") as calcd:
         calcd.expected += [UNTRUSTED, UNTRUSTED_GONE, "since .*"]
