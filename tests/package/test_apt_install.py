@@ -136,7 +136,7 @@ def test_it_says_who_has_its_address_and_what_to_do(tester: Machine, package: Pa
     tester.run("mkdir /etc/systemd/system/calcd.socket.d")
     tester.run("cat >/etc/systemd/system/calcd.socket.d/override.conf", stdin=textwrap.dedent(another[0]))
     tester.run(f"systemctl daemon-reload; {then[1]}")
-    assert tester.output("calc-client --server 127.0.0.1:7071 add 2 3") == "5"
+    assert tester.output("calc-client --server 127.0.0.1:7170 add 2 3") == "5"
     said = tester.output(f"{INSTALL} --reinstall {package.debs} 2>&1")
     assert "does not serve" not in said
 
