@@ -62,8 +62,13 @@ def test_it_can_be_started_again_at_once_on_the_same_port(folder: Path) -> None:
             connection.sendall(encode_request(Operation.QUIT))
             assert connection.recv(1) == b""
     local = f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{7070:04X}"
-    connections = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    assert {state for _, address, _, state, *_ in connections if address == local} == {"06"}, "TIME_WAIT"
+
+    def states() -> set[str]:
+        connections = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines())
+        return {state for _, address, _, state, *_ in connections if address == local}
+
+    # The client's last FIN may be under way still.
+    wait_for(lambda: states() == {"06"}, "TIME_WAIT of all")
 
 
 def test_it_serves_all_the_addresses_that_it_is_given(tmp_path: Path, folder: Path) -> None:
