@@ -20,6 +20,17 @@ from system.machine import COPY, COPY_TREE, SUITES, Background, Machine, base_ro
 CONTROL = "supervisor/held/control.py"  # where calcd is asked
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A complete build is there for COMPLETE alone. With that as its parameter, its test would come first,
+    and wait for the build while no other runs."""
+
+    def is_wanted(item: pytest.Item) -> bool:
+        is_complete = "complete_build" in getattr(item, "fixturenames", ())
+        return not is_complete or item.callspec.params["suite"] in COMPLETE  # type: ignore[attr-defined]
+
+    items[:] = filter(is_wanted, items)
+
+
 @pytest.fixture(scope="session", params=SUITES)
 def suite(request: pytest.FixtureRequest) -> str:
     name: str = request.param

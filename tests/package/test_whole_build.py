@@ -1,11 +1,9 @@
 """make deb with its tests, which have the Python and the packages of the other Debian."""
 
-import pytest
-from package.workshop import COMPLETE, Package, collect
+from package.workshop import Package, collect
 from system.machine import COPY, Background, Machine
 
 
-@pytest.mark.parametrize("suite", COMPLETE, indirect=True)
 def test_the_tests_pass_in_the_build_and_change_nothing(
     workshop: Machine, complete_build: Background, package: Package
 ) -> None:
