@@ -14,7 +14,7 @@ import pytest
 from support import clients
 from support.clients import Clients
 from support.daemon import Calcd, ask, receive
-from support.processes import Process, wait_for
+from support.processes import DEADLINE, Process, wait_for
 
 from calcd.protocol.classic import REPLY, Operation, encode_request
 
@@ -67,7 +67,7 @@ def while_sending(connections: list[socket.socket]) -> None:
                 data = data[connection.send(data) :]
             unsent[number] = data
     for connection in connections:
-        connection.settimeout(30)
+        connection.settimeout(DEADLINE)
 
 
 def can_send(connection: socket.socket) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import Calcd, ask
+from support.processes import DEADLINE
 
 from calcd.protocol.classic import Operation
 
@@ -19,7 +20,7 @@ STRANGER = (
 
 
 def http_client(address: tuple[str, int]) -> None:
-    connection = http.client.HTTPConnection(*address, timeout=30)
+    connection = http.client.HTTPConnection(*address, timeout=DEADLINE)
     with contextlib.closing(connection), pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
         connection.request("GET", "/")
         connection.getresponse()
@@ -27,21 +28,24 @@ def http_client(address: tuple[str, int]) -> None:
 
 def tls_client(address: tuple[str, int]) -> None:
     context = ssl.create_default_context()
-    connection = socket.create_connection(address, timeout=30)
+    connection = socket.create_connection(address, timeout=DEADLINE)
     with connection, pytest.raises((ssl.SSLError, ConnectionError)):
         context.wrap_socket(connection, server_hostname="localhost")
 
 
 def line_client(address: tuple[str, int]) -> None:
     """It says what it is told that nobody knows."""
-    with socket.create_connection(address, timeout=30) as connection, connection.makefile("rb") as replies:
+    with (
+        socket.create_connection(address, timeout=DEADLINE) as connection,
+        connection.makefile("rb") as replies,
+    ):
         for line in (b"HELO\r\n", b"MAIL FROM:<a@example.org>\r\n", b"RCPT TO:<b@example.org>\r\n"):
             connection.sendall(line)
             assert replies.readline().startswith(b"-ERR unknown command")
 
 
 def big_endian_client(address: tuple[str, int]) -> None:
-    with socket.create_connection(address, timeout=30) as connection:
+    with socket.create_connection(address, timeout=DEADLINE) as connection:
         connection.sendall(struct.pack(">iii", 1, 6, 7))
         assert connection.recv(1) == b""
 

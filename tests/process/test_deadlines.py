@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support import no_deadlines
 from support.daemon import Calcd, ask, receive
+from support.processes import DEADLINE
 
 from calcd.protocol.classic import Operation, encode_request
 
@@ -85,7 +86,7 @@ def test_who_is_busy_is_not_cut_off_for_being_idle(folder: Path) -> None:
                 connection.settimeout(0.3)
                 with contextlib.suppress(TimeoutError):
                     raise AssertionError(f"received {connection.recv(1)!r}")
-                connection.settimeout(30)
+                connection.settimeout(DEADLINE)
         calcd.wait_for_log("connection 1 .* closed by client; .*")
 
 
@@ -155,7 +156,7 @@ def test_deadlines_hold_on_a_unix_socket_too(folder: Path, tmp_path: Path) -> No
     daemon.expected.append(CUT_OFF)
     with daemon, socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(path))
-        connection.settimeout(30)
+        connection.settimeout(DEADLINE)
         assert connection.recv(1) == b""
         connection.close()
         assert cut_off(daemon)[1] == "FirstByteTimeout"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import TREE, Calcd, ask, receive
-from support.processes import wait_for
+from support.processes import DEADLINE, wait_for
 
 from calcd.protocol.classic import Operation, encode_request
 
@@ -45,7 +45,7 @@ def calcd_with(folder: Path, settings: str, tree: Path = TREE) -> Iterator[Calcd
 def connect_from(calcd: Calcd, host: str) -> socket.socket:
     """A connection from another address of the loopback network."""
     connection = socket.create_connection(calcd.address, source_address=(host, 0))
-    connection.settimeout(30)
+    connection.settimeout(DEADLINE)
     return connection
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.daemon import Calcd, ask, receive
-from support.processes import Process, wait_for
+from support.processes import DEADLINE, Process, wait_for
 
 from calcd.protocol.calculator import answer
 from calcd.protocol.classic import Operation, encode_request
@@ -123,7 +123,7 @@ def test_a_client_may_send_a_hundred_thousand_requests_before_it_reads(calcd: Ca
 
 
 def _read_some(connection: socket.socket) -> bytes:
-    connection.settimeout(30)
+    connection.settimeout(DEADLINE)
     try:
         return connection.recv(65536)
     finally:

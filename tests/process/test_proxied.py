@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.addresses import is_read, own_address
 from support.daemon import Calcd, ask, receive
-from support.processes import Process, wait_for
+from support.processes import DEADLINE, Process, wait_for
 from support.resp import until_end
 
 from calcd.protocol.classic import Operation, encode_request
@@ -229,7 +229,7 @@ def test_a_header_that_does_not_come_is_not_waited_for_any_longer(folder: Path) 
             connection.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 connection.recv(1)
-            connection.settimeout(30)
+            connection.settimeout(DEADLINE)
             assert ask(connection, ADD, 20, 22) == 42
 
 
@@ -331,7 +331,7 @@ def test_whoever_waits_for_a_header_has_a_place_of_max_connections(folder: Path)
             third.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 third.recv(4)
-            third.settimeout(30)
+            third.settimeout(DEADLINE)
             silent.pop().close()
             assert receive(third, 1) == (42,)
         silent.pop().close()
@@ -355,7 +355,7 @@ def test_a_place_of_max_connections_is_kept_over_a_reload_by_whoever_waits_for_a
                 assert receive(connection, 1) == (42,)
             with pytest.raises(TimeoutError):
                 third.recv(4)
-            third.settimeout(30)
+            third.settimeout(DEADLINE)
             silent.pop().close()
             assert receive(third, 1) == (42,)
         silent.pop().close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import Calcd, ask, receive
-from support.processes import of_session, wait_for
+from support.processes import DEADLINE, of_session, wait_for
 
 from calcd.protocol.classic import Operation, encode_request
 
@@ -37,7 +37,7 @@ def test_a_listener_that_dies_is_replaced_and_nobody_is_disconnected(tmp_path: P
         assert ask(connection, ADD, 1, 1) == 2
         address = calcd.address
         _kill_listener(calcd)
-        with socket.create_connection(address, timeout=30) as another:
+        with socket.create_connection(address, timeout=DEADLINE) as another:
             assert ask(another, ADD, 2, 2) == 4
         assert ask(connection, ADD, 3, 3) == 6
         calcd.wait_for_log(LISTENER_DIED)

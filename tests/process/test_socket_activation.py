@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support import activate
 from support.daemon import Calcd, ask, receive
+from support.processes import DEADLINE
 
 from calcd.protocol.classic import Operation, encode_request
 
@@ -31,7 +32,7 @@ def _activate(fds: Sequence[int], names: str) -> tuple[str, ...]:
 
 
 def _answers(connection: socket.socket) -> bool:
-    connection.settimeout(30)
+    connection.settimeout(DEADLINE)
     return ask(connection, ADD, 20, 22) == 42
 
 
@@ -67,7 +68,7 @@ def test_a_connection_that_has_the_deadlines_of_another_listener_gets_its_own(fo
 
 
 def _speaks_resp(connection: socket.socket) -> bool:
-    connection.settimeout(30)
+    connection.settimeout(DEADLINE)
     connection.sendall(b"ADD 20 22\r\n")
     return connection.recv(16) == b":42\r\n"
 
@@ -182,7 +183,7 @@ def test_who_connects_in_the_moment_it_stops_is_answered(folder: Path) -> None:
             os.kill(listener.pid, signal.SIGCONT)
         with Activated(folder, passed):
             for connection in waiting:
-                connection.settimeout(30)
+                connection.settimeout(DEADLINE)
                 assert receive(connection, 1) == (42,)
                 connection.close()
 
