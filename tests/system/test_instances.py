@@ -67,13 +67,12 @@ def test_whoever_is_in_no_group_of_calcds_does_not_get_to_the_unix_socket(instan
     assert instances.output(f"runuser -u nobody -g calcd -- calc-client --server {BLUE} 2 + 3") == "5"
 
 
-def test_the_target_stops_and_restarts_instances_and_leaves_the_service_alone(instances: Machine) -> None:
-    service, *before = pids(instances)
+def test_the_target_stops_and_starts_instances_and_leaves_the_service_alone(instances: Machine) -> None:
+    service, *_ = pids(instances)
     instances.run("systemctl --quiet enable calcd@{blue,green}.socket calcd@{blue,green}.service")
-    # The command waits for the target, and not for all that it stands for.
-    instances.run("systemctl restart calcd.target")
-    wait_for(lambda: not {0, *before} & set(pids(instances)), "the restart of both")
-    instances.run("systemctl stop calcd.target")
+    # Not one command, restart: calcd(8) says why. The command waits for the target, and not for all that it
+    # stands for.
+    instances.run("systemctl start calcd.target; systemctl stop calcd.target")
     wait_for(lambda: pids(instances) == [service, 0, 0], "the end of both")
     instances.run("systemctl start calcd.target")
     for server in (BLUE, GREEN):
