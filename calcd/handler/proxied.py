@@ -124,11 +124,13 @@ class ProxiedSession(Session):
         self._show(self._title, 0, b"calcd: waiting for the header of " + proxy)
         self._connection = connection
         header, reason = None, 0
-        while header is None and not reason:
+        while header is None:
             until = min(due, self._drained_by or due)
             left = until - monotonic()
             if left <= 0:
                 reason = report.HEADER_LATE
+                if until != due:  # a drain is over: the session reads nothing, and no rest of a header either
+                    header = len(data), "", 0
                 break
             self._limit_receive(left)
             try:
@@ -140,15 +142,14 @@ class ProxiedSession(Session):
             data += piece
             if not piece:
                 reason = report.HEADER_CUT_OFF
+                if not data:  # a proxy that leaves without a word was there for itself
+                    header = 0, "", 0
                 break
             try:
                 header = parse(data)
             except HeaderError as error:
                 reason = error.reason
-        # At the end of a drain, the session reads nothing. Before, it would read the rest of a header that is
-        # late. A proxy that leaves without a word was there for itself.
-        if until != due if reason == report.HEADER_LATE else not data:
-            header = len(data), "", 0
+                break
         self._set_timeout(None)
         self._connection = -1
         self._show(self._title, 0, IDLE)
