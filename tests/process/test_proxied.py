@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.addresses import is_read, own_address
 from support.daemon import Calcd, ask, receive
-from support.processes import DEADLINE, Process, wait_for
+from support.processes import DEADLINE, wait_for
 from support.resp import until_end
 
 from calcd.protocol.classic import Operation, encode_request
@@ -36,7 +36,6 @@ UNTRUSTED_GONE = (
     r"connections closed: (\d+)"
 )
 CHECKED = r"check \d+ of the proxy (\S+) ended after [\d.]+ s: (.*?); requests: (\d+), .*"
-WAITS = "calcd: waiting for the header of "
 
 
 def line(client: str = CLIENT, family: str = "TCP4", server: str = "192.0.2.9") -> bytes:
@@ -71,14 +70,6 @@ class Proxied(Calcd):
     def plain_address(self) -> tuple[str, int]:
         started = self.wait_for_log(r"calcd \S+ serves on .*?, ([\d.]+):(\d+).*")[-1]
         return started[1], int(started[2])
-
-    @property
-    def awaiting_headers(self) -> list[Process]:
-        return [
-            process
-            for process in self.listener.children()
-            if process.belongs(lambda p: p.title.startswith(WAITS))
-        ]
 
 
 @pytest.fixture

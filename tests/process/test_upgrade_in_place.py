@@ -149,14 +149,7 @@ def test_whoever_waits_for_a_proxys_header_has_one_place_before_and_after(
             return connections.enter_context(connection)
 
         silent = connect()
-        waits = "calcd: waiting for the header of "
-        wait_for(
-            lambda: any(
-                child.belongs(lambda process: process.title.startswith(waits))
-                for child in calcd.listener.children()
-            ),
-            "a handler that waits for a header",
-        )
+        wait_for(lambda: calcd.awaiting_headers, "a handler that waits for a header")
         assert calcd.reload().returncode == 0
         upgrade(calcd, installed, "77.0")
         for connection in (connect(), silent):

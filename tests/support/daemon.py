@@ -212,11 +212,12 @@ class Calcd:
 
     @property
     def handlers(self) -> list[Process]:
-        return [
-            process
-            for process in of_session(self.session)
-            if process.belongs(lambda p: p.title.startswith("calcd: serving "))
-        ]
+        return _beginning("calcd: serving ", of_session(self.session))
+
+    @property
+    def awaiting_headers(self) -> list[Process]:
+        """The handlers that wait for the header of a proxy."""
+        return _beginning("calcd: waiting for the header of ", self.listener.children())
 
     @property
     def waiting(self) -> list[Process]:
@@ -277,6 +278,11 @@ def waiting(listener: Process) -> list[Process]:
 
 def _titled(title: str, processes: Iterable[Process]) -> list[Process]:
     return [process for process in processes if process.belongs(lambda p: p.title == title)]
+
+
+def _beginning(title: str, processes: Iterable[Process]) -> list[Process]:
+    """Those whose titles begin so, and end with a name."""
+    return [process for process in processes if process.belongs(lambda p: p.title.startswith(title))]
 
 
 def ask(connection: socket.socket, operation: Operation, op1: int, op2: int) -> int:

@@ -16,7 +16,7 @@ class Network:
         hub.run(f"ip link add {_BRIDGE} up type bridge; ip address add {address} dev {_BRIDGE}")
 
     def join(self, machine: Machine, cable: str, address: str) -> None:
-        """cable is its name, for plug and cut."""
+        """cable is its name, for cut and mend."""
         ends = f"{cable} master {_BRIDGE} up type veth peer name eth0 netns {machine.leader}"
         # From outside of the hub's PID namespace, in which the other machine's process has no number.
         enter = ["nsenter", "-t", str(self._hub.leader), "-n"]
