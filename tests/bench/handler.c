@@ -1,6 +1,6 @@
 /* What inetd and its likes start for a connection: requests on stdin, replies on stdout. */
 
-#include "serve.h"
+#include "tcp.h"
 
 int main(void)
 {

@@ -1,8 +1,10 @@
-/* load MODE PORT CLIENTS SECONDS: one kind of load on a server at 127.0.0.1:PORT.
+/* load PROTOCOL MODE PORT CLIENTS SECONDS: one kind of load on a server at 127.0.0.1:PORT.
 
-   storm     each client: connect, ADD, check the reply, QUIT, wait for the close, close; again
+   PROTOCOL  classic or resp: all four operations; ping: RESP's PING
+
+   storm     each client: connect, a request, check the reply, close (classic: QUIT, wait for the close); again
    pingpong  each client: a request, its reply; again, on one connection
-   pipeline  each client: a stream of requests, up to 64 KiB of them unanswered
+   pipeline  each client: a stream of requests, some 64 KiB of them unanswered
    hold      opens CLIENTS connections, asks once on each, says so, and holds them until stdin ends
 
    Prints "RATE P50 P99": requests (storm: connections) per second, and microseconds from the start of
@@ -28,8 +30,9 @@
 #include "calc.h"
 
 enum {
-    WINDOW = 64 * 1024 / sizeof(struct request), /* requests unanswered in a pipeline */
-    TABLE = 4 * WINDOW,
+    TABLE = 16 * 1024, /* requests, and their replies: a pipeline sends them again and again */
+    LONGEST = 64,      /* bytes of one of them */
+    WINDOW = 64 * 1024, /* bytes unanswered in a pipeline */
     SOURCES = 250, /* client addresses, 127.0.0.2 and on: a port of one is in TIME_WAIT for a minute */
     WARM_UP = 200, /* milliseconds, not counted */
     GRACE = 20,    /* seconds that the load may take longer than it was told to */
@@ -43,9 +46,14 @@ struct client {
     size_t capacity;
 };
 
-static struct request requests[TABLE];
-static int32_t results[TABLE];
-static const struct request quit = {.oper = QUIT};
+/* A table of texts, one behind the other; each begins where the one before ends. */
+struct table {
+    size_t at[TABLE + 1];
+    char bytes[TABLE * LONGEST];
+};
+
+static struct table requests, replies;
+static bool says_quit;
 static in_port_t port;
 static uint64_t counted_from, end;
 
@@ -77,16 +85,57 @@ static uint64_t now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* All four operations on operands of all sizes, the same in each run. */
-static void make_requests(void)
+static void append(struct table *table, size_t i, const void *bytes, size_t size)
 {
+    memcpy(table->bytes + table->at[i], bytes, size);
+    table->at[i + 1] = table->at[i] + size;
+}
+
+static void append_text(struct table *table, size_t i, const char *format, ...)
+{
+    char text[LONGEST];
+    va_list values;
+
+    va_start(values, format);
+    int size = vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    append(table, i, text, (size_t)size);
+}
+
+static int digits(int32_t number)
+{
+    return snprintf(NULL, 0, "%d", number);
+}
+
+/* All four operations on operands of all sizes, the same in each run. Only the classic results wrap. */
+static void make_requests(const char *protocol)
+{
+    static const char names[][4] = {"ADD", "SUB", "MUL", "DIV"};
+
     for (size_t i = 0; i < TABLE; i++) {
         int shift = rand() % 31;
-        requests[i] = (struct request){(int32_t)(i % 4), (int32_t)mrand48(), (int32_t)mrand48() >> shift};
-        if (requests[i].op2 == 0)
-            requests[i].op2 = 1;
-        compute(&requests[i], &results[i]);
+        struct request r = {(int32_t)(i % 4), (int32_t)mrand48(), (int32_t)mrand48() >> shift};
+        int64_t a = r.op1, b = r.op2 ? r.op2 : 1;
+        int64_t results[] = {a + b, a - b, a * b, a / b};
+
+        r.op2 = (int32_t)b;
+        if (!strcmp(protocol, "classic")) {
+            int32_t result;
+            compute(&r, &result);
+            append(&requests, i, &r, sizeof r);
+            append(&replies, i, &result, sizeof result);
+        } else if (!strcmp(protocol, "resp")) {
+            append_text(&requests, i, "*3\r\n$3\r\n%s\r\n$%d\r\n%d\r\n$%d\r\n%d\r\n", names[i % 4],
+                        digits(r.op1), r.op1, digits(r.op2), r.op2);
+            append_text(&replies, i, ":%lld\r\n", (long long)results[i % 4]);
+        } else if (!strcmp(protocol, "ping")) {
+            append_text(&requests, i, "*1\r\n$4\r\nPING\r\n");
+            append_text(&replies, i, "+PONG\r\n");
+        } else {
+            fail("unknown protocol: %s", protocol);
+        }
     }
+    says_quit = !strcmp(protocol, "classic");
 }
 
 static int open_connection(struct client *client)
@@ -110,34 +159,39 @@ static int open_connection(struct client *client)
     return fd;
 }
 
-static void send_request(int fd, const struct request *request)
+static void send_all(int fd, const void *bytes, size_t size)
 {
-    if (send(fd, request, sizeof *request, MSG_NOSIGNAL) != sizeof *request)
+    if (send(fd, bytes, size, MSG_NOSIGNAL) != (ssize_t)size)
         fail("send: %s", strerror(errno));
 }
 
-static void ask(int fd, const struct request *request, int32_t expected)
+static void ask(int fd, size_t i)
 {
-    int32_t reply;
+    char reply[LONGEST];
+    const char *expected = replies.bytes + replies.at[i];
+    size_t size = replies.at[i + 1] - replies.at[i];
 
-    send_request(fd, request);
-    ssize_t got = recv(fd, &reply, sizeof reply, MSG_WAITALL);
+    send_all(fd, requests.bytes + requests.at[i], requests.at[i + 1] - requests.at[i]);
+    ssize_t got = recv(fd, reply, size, MSG_WAITALL);
     if (got < 0)
         fail("recv: %s", strerror(errno));
-    if (got != sizeof reply)
-        fail("closed without a reply to %d(%d, %d)", request->oper, request->op1, request->op2);
-    if (reply != expected)
-        fail("%d(%d, %d) is %d, not %d", request->oper, request->op1, request->op2, expected, reply);
+    if (got != (ssize_t)size)
+        fail("closed without a reply to request %zu", i);
+    if (memcmp(reply, expected, size))
+        fail("a wrong reply to request %zu", i);
 }
 
 static void close_connection(int fd)
 {
+    static const struct request quit = {.oper = QUIT};
     char byte;
 
-    send_request(fd, &quit);
-    ssize_t got = recv(fd, &byte, 1, 0);
-    if (got)
-        fail("after QUIT: %s", got > 0 ? "more than the replies" : strerror(errno));
+    if (says_quit) {
+        send_all(fd, &quit, sizeof quit);
+        ssize_t got = recv(fd, &byte, 1, 0);
+        if (got)
+            fail("after QUIT: %s", got > 0 ? "more than the replies" : strerror(errno));
+    }
     close(fd);
 }
 
@@ -162,7 +216,7 @@ static void *storm(void *argument)
     for (uint64_t start; (start = now()) < end;) {
         size_t i = client->turn * 4 % TABLE; /* an ADD */
         int fd = open_connection(client);
-        ask(fd, &requests[i], results[i]);
+        ask(fd, i);
         count(client, start, now());
         close_connection(fd);
     }
@@ -176,7 +230,7 @@ static void *pingpong(void *argument)
 
     for (uint64_t start = now(), stop; start < end; start = stop) {
         size_t i = client->turn++ % TABLE;
-        ask(fd, &requests[i], results[i]);
+        ask(fd, i);
         stop = now();
         count(client, start, stop);
     }
@@ -184,46 +238,46 @@ static void *pingpong(void *argument)
     return NULL;
 }
 
-/* Bytes, not requests: neither side of a stream keeps to whole ones. */
+/* Bytes, not requests: neither side of a stream keeps to whole ones. It ends with the table. */
 static void *pipeline(void *argument)
 {
-    static _Thread_local char replies[WINDOW * sizeof *results];
+    static _Thread_local char got_bytes[WINDOW];
     struct client *client = argument;
     int fd = open_connection(client);
-    const size_t per_reply = sizeof *requests / sizeof *results;
-    uint64_t sent = 0, received = 0, time;
+    const size_t all_requests = requests.at[TABLE], all_replies = replies.at[TABLE];
+    const double per_reply = (double)all_requests / (double)all_replies;
+    uint64_t sent = 0, received = 0, counted = 0;
 
-    for (bool open = true; open || sent % sizeof *requests || received * per_reply < sent;) {
+    for (bool open = true; open || sent % all_requests || received < sent / all_requests * all_replies;) {
         for (;;) { /* until the window is full, or the socket is */
-            size_t at = sent % sizeof requests;
-            size_t room = sizeof *requests * WINDOW - (sent - received * per_reply);
-            if (!open)
-                room = (sizeof *requests - sent % sizeof *requests) % sizeof *requests;
-            if (room > sizeof requests - at)
-                room = sizeof requests - at;
-            ssize_t put = room ? send(fd, (char *)requests + at, room, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+            double unanswered = (double)sent - (double)received * per_reply;
+            size_t at = sent % all_requests, room = unanswered < WINDOW ? (size_t)(WINDOW - unanswered) : 0;
+            if (!open && at == 0)
+                break;
+            if (room > all_requests - at)
+                room = all_requests - at;
+            ssize_t put = room ? send(fd, requests.bytes + at, room, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
             if (put < 0 && errno != EAGAIN)
                 fail("send: %s", strerror(errno));
             if (put <= 0)
                 break;
             sent += (uint64_t)put;
         }
-        ssize_t got = recv(fd, replies, sizeof replies, 0);
+        ssize_t got = recv(fd, got_bytes, sizeof got_bytes, 0);
         if (got <= 0)
             fail("recv: %s", got ? strerror(errno) : "closed before all was answered");
-        size_t at = received % sizeof results;
-        size_t first = (size_t)got < sizeof results - at ? (size_t)got : sizeof results - at;
-        if (memcmp(replies, (char *)results + at, first) ||
-            memcmp(replies + first, results, (size_t)got - first))
-            fail("wrong reply among those %llu to %llu", (unsigned long long)received / sizeof *results,
-                 (unsigned long long)(received + (uint64_t)got) / sizeof *results);
-        uint64_t before = received / sizeof *results;
+        size_t at = received % all_replies;
+        size_t first = (size_t)got < all_replies - at ? (size_t)got : all_replies - at;
+        if (memcmp(got_bytes, replies.bytes + at, first) ||
+            memcmp(got_bytes + first, replies.bytes, (size_t)got - first))
+            fail("a wrong reply in the bytes from %llu on", (unsigned long long)received);
         received += (uint64_t)got;
-        time = now();
+        uint64_t time = now();
         if (time >= counted_from && time < end)
-            client->done += received / sizeof *results - before;
-        open = time < end;
+            counted += (uint64_t)got;
+        open = open && time < end;
     }
+    client->done = counted * TABLE / all_replies;
     close_connection(fd);
     return NULL;
 }
@@ -242,13 +296,13 @@ static void hold(size_t number)
         fail("out of memory");
     for (size_t i = 0; i < number; i++) {
         fds[i] = open_connection(&client);
-        ask(fds[i], &requests[i % TABLE], results[i % TABLE]);
+        ask(fds[i], i % TABLE);
     }
     puts("held");
     fflush(stdout);
     (void)!read(STDIN_FILENO, &byte, 1);
     for (size_t i = 0; i < number; i++) {
-        ask(fds[i], &requests[i % TABLE], results[i % TABLE]); /* it was held on the other side, too */
+        ask(fds[i], i % TABLE); /* it was held on the other side, too */
         close_connection(fds[i]);
     }
     free(fds);
@@ -308,24 +362,25 @@ int main(int argc, char **argv)
         void *(*run)(void *);
     } modes[] = {{"storm", storm}, {"pingpong", pingpong}, {"pipeline", pipeline}};
 
-    if (argc != 5) {
-        fputs("usage: load storm|pingpong|pipeline|hold PORT CLIENTS SECONDS\n", stderr);
+    if (argc != 6) {
+        fputs("usage: load classic|resp|ping storm|pingpong|pipeline|hold PORT CLIENTS SECONDS\n", stderr);
         return 2;
     }
-    port = htons((in_port_t)atoi(argv[2]));
-    size_t number = strtoul(argv[3], NULL, 10);
-    double seconds = atof(argv[4]);
+    const char *mode = argv[2];
+    port = htons((in_port_t)atoi(argv[3]));
+    size_t number = strtoul(argv[4], NULL, 10);
+    double seconds = atof(argv[5]);
     signal(SIGALRM, too_late);
     alarm((unsigned)seconds + GRACE);
-    make_requests();
-    if (!strcmp(argv[1], "hold")) {
+    make_requests(argv[1]);
+    if (!strcmp(mode, "hold")) {
         hold(number);
         return 0;
     }
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-        if (!strcmp(argv[1], modes[i].name)) {
+        if (!strcmp(mode, modes[i].name)) {
             run(modes[i].run, number, seconds);
             return 0;
         }
-    fail("unknown mode: %s", argv[1]);
+    fail("unknown mode: %s", mode);
 }

@@ -1,4 +1,4 @@
-"""One measurement: one server, started afresh, under one load."""
+"""One measurement: one server, started afresh in a Debian, under one load."""
 
 import contextlib
 import socket
@@ -11,19 +11,29 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import processes
-from bench.servers import BUILD, ROOT, Server
+from bench.debians import BENCH, BUILD, Debian
+from bench.servers import Server
+from system.machine import TREE
 
-_READY_WITHIN = 10.0
+_READY_WITHIN = 30.0
 _SETTLE = 0.3  # until a server that is asked once more, or told of a held connection, is at rest
 _LOAD_GRACE = 30.0  # load.c gives up by itself before that
+# A question in each protocol, and the reply.
+_PING = (b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n")
+_QUESTIONS = {
+    "classic": (struct.pack("<6i", 0, 2, 3, 4, 0, 0), struct.pack("<i", 5)),
+    "resp": _PING,
+    "ping": _PING,
+}
 
 
 class Load(NamedTuple):
+    is_resp: bool
     mode: str
     clients: int
 
     def __str__(self) -> str:
-        return f"{self.mode}:{self.clients}"
+        return f"{'resp-' * self.is_resp}{self.mode}:{self.clients}"
 
 
 class Figure(NamedTuple):
@@ -36,10 +46,11 @@ class MeasurementError(Exception):
     """A server, or a load on it, that failed; the text names it and why."""
 
 
-def measure(server: Server, program: str, load: Load, seconds: float) -> Figure:
+def measure(debian: Debian, server: Server, load: Load, seconds: float) -> Figure:
     """Raises MeasurementError."""
-    with _running(server, program) as (process, port):
-        command = [str(BUILD / "load"), load.mode, str(port), str(load.clients), str(seconds)]
+    with _running(debian, server) as (process, port):
+        command = [str(TREE / BUILD / "load"), server.protocol]
+        command += [load.mode, str(port), str(load.clients), str(seconds)]
         before = processes.memory(process.pid)
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -52,36 +63,39 @@ def measure(server: Server, program: str, load: Load, seconds: float) -> Figure:
                 output, errors = generator.communicate(timeout=seconds + _LOAD_GRACE)
             finally:
                 generator.kill()
+        name = f"{debian.name}, {server.name}"
         if generator.returncode:
-            raise MeasurementError(f"{server.name}, {load}: {errors.strip() or generator.returncode}")
+            raise MeasurementError(f"{name}, {load}: {errors.strip() or generator.returncode}")
         if process.poll() is not None:
-            raise MeasurementError(f"{server.name}, {load}: the server ended with {process.returncode}")
+            raise MeasurementError(f"{name}, {load}: the server ended with {process.returncode}")
         if load.mode == "hold":
             return Figure(growth / load.clients)
         return Figure(*map(float, output.split()))
 
 
 @contextlib.contextmanager
-def _running(server: Server, program: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def _running(debian: Debian, server: Server) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     # Not in the system's folder for such: what a kill leaves here goes with make clean.
-    with tempfile.TemporaryDirectory(dir=BUILD) as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(dir=TREE / BUILD) as folder:
         port = _free_port()
-        log = folder / "log"
+        places = {
+            "port": port,
+            "folder": Path(folder).relative_to(TREE),
+            "bench": BENCH,
+            "built": debian.built,
+        }
+        Path(folder, "config").write_text(server.config.format_map(places))
+        log = Path(folder, "log")
         with log.open("wb") as output:
-            try:
-                process = subprocess.Popen(
-                    server.command(program, port, folder),
-                    cwd=ROOT,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,  # a Ctrl-C is for run.py, which ends the server
-                )
-            except OSError as error:
-                raise MeasurementError(f"{server.name} cannot be started: {error}") from error
+            process = subprocess.Popen(
+                debian.command(server.command.format_map(places)),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # a Ctrl-C is for run.py, which ends the server
+            )
         try:
-            _wait_until_ready(server, process, port, log)
+            _wait_until_ready(f"{debian.name}, {server.name}", server.protocol, process, port, log)
             yield process, port
         finally:
             processes.end(process)
@@ -93,20 +107,24 @@ def _free_port() -> int:
         return port
 
 
-def _wait_until_ready(server: Server, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_ready(
+    name: str, protocol: str, process: subprocess.Popen[bytes], port: int, log: Path
+) -> None:
     """Asks until there is an answer, which also has the server do what it does at a first connection."""
+    question, expected = _QUESTIONS[protocol]
     give_up = time.monotonic() + _READY_WITHIN
     reason = "no connection"
     while process.poll() is None and time.monotonic() < give_up:
         try:
             with socket.create_connection(("127.0.0.1", port), 2) as connection:
-                connection.sendall(struct.pack("<6i", 0, 2, 3, 4, 0, 0))
-                if connection.recv(4, socket.MSG_WAITALL) == struct.pack("<i", 5):
+                connection.sendall(question)
+                reply = connection.recv(len(expected), socket.MSG_WAITALL)
+                if reply == expected:
                     time.sleep(_SETTLE)
                     return
-                reason = "2 + 3 is not 5"
+                reason = f"{question!r} is answered by {reply!r}"
         except OSError as error:
             reason = str(error)
         time.sleep(0.02)
     said = log.read_text(errors="replace").strip().rpartition("\n")[2] or "nothing"
-    raise MeasurementError(f"{server.name} does not serve: {reason}; the last it said: {said}")
+    raise MeasurementError(f"{name} does not serve: {reason}; the last it said: {said}")

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
+from bench.debians import Debian
 from bench.measure import Figure, Load
-from bench.servers import BASELINE, Server
+from bench.servers import BASELINE, CLASSIC, RESP, RESP_BASELINE, Server
 
-Rounds = Mapping[tuple[Load, Server], Sequence[Figure]]
+Rounds = Mapping[tuple[Debian, Load, Server], Sequence[Figure]]
 
 
 class Summary(NamedTuple):
@@ -21,10 +22,28 @@ class Summary(NamedTuple):
     p99: float
 
 
-def summarize(rounds: Rounds, load: Load, server: Server) -> Summary:
-    figures = rounds[load, server]
-    ratios = [
-        figure.value / baseline.value
-        for figure, baseline in zip(figures, rounds[load, BASELINE], strict=True)
-    ]
+def baseline(load: Load) -> Server:
+    return RESP_BASELINE if load.is_resp else BASELINE
+
+
+def servers(load: Load) -> Sequence[Server]:
+    return RESP if load.is_resp else CLASSIC
+
+
+def summarize(rounds: Rounds, debian: Debian, load: Load, server: Server) -> Summary:
+    figures = rounds[debian, load, server]
+    bases = rounds[debian, load, baseline(load)]
+    ratios = [figure.value / base.value for figure, base in zip(figures, bases, strict=True)]
     return Summary(median(ratios), min(ratios), max(ratios), *map(median, zip(*figures, strict=True)))
+
+
+def best(
+    rounds: Rounds, debian: Debian, load: Load, among: Sequence[Server]
+) -> tuple[Server, Summary] | None:
+    """The one with the highest rate, or the least memory."""
+    summaries = {server: summarize(rounds, debian, load, server) for server in among}
+    if not summaries:
+        return None
+    choose = min if load.mode == "hold" else max
+    chosen = choose(summaries, key=lambda server: summaries[server].ratio)
+    return chosen, summaries[chosen]
