@@ -83,6 +83,24 @@ def test_a_client_is_answered_although_all_that_wait_are_stopped(folder: Path) -
             os.kill(process.pid, signal.SIGCONT)
 
 
+@pytest.mark.parametrize("is_reused", [False, True])
+def test_one_that_has_waited_for_longer_than_a_timeout_waits_as_before(folder: Path, is_reused: bool) -> None:
+    settings = "SpareHandlers=0\nConnectionsPerHandler=infinity" if is_reused else "SpareHandlers=1"
+    with Calcd(folder, handlers=f"{settings}\nFirstByteTimeout=20ms") as calcd:
+        if is_reused:
+            ask_once(calcd)
+        wait_for(lambda: calcd.waiting, "one that waits")
+        (handler,) = calcd.waiting
+
+        def waits() -> int:
+            return int(handler.status("voluntary_ctxt_switches"))
+
+        before = waits()
+        wait_for(lambda: waits() > before + 3, "some timeouts")
+        wait_for(lambda: Path(f"/proc/{handler.pid}/syscall").read_text().split()[0] == ACCEPT, "accept(2)")
+        ask_once(calcd)
+
+
 def test_there_are_more_while_they_are_needed_and_then_fewer(folder: Path) -> None:
     with Calcd(folder, handlers="SpareHandlers=1\nConnectionsPerHandler=infinity") as calcd:
         with contextlib.ExitStack() as connections:
