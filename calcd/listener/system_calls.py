@@ -101,7 +101,7 @@ HANDLER: tuple[Call, ...] = (
     ("madvise", _is(2, mmap.MADV_FREE)),
     ("madvise", _is(2, mmap.MADV_HUGEPAGE)),
     ("madvise", _is(2, mmap.MADV_NOHUGEPAGE)),
-    ("sched_yield",),  # a lock is waited for
+    ("sched_yield",),  # a lock is waited for; and the listener lets handlers start
     # Not futex: nobody else is there to hold a lock for long, and it has had defects. Not rt_sigprocmask,
     # which libfaketimeMT makes: it keeps SIGXCPU away, the end of HandlerCpuTime=.
 )

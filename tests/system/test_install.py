@@ -153,6 +153,7 @@ def test_uninstall_completes_whatever_is_missing_or_fails(machine: Machine, tree
     machine.run(f"{make} uninstall && {make} uninstall")
     # As in a chroot, where systemd cannot be asked to stop anything.
     machine.run(f"{make} install; systemd-run --uid=calcd --unit=calcd-user sleep infinity")
+    machine.wait_for("pgrep -u calcd sleep")  # systemd-run does not wait until the process has that user
     said = machine.run(f"unshare --mount sh -c 'mount -t tmpfs tmpfs /run/systemd && {make} uninstall'")
     assert "kept, for the reason above: the user calcd" in said.stderr
     machine.run(f"systemctl stop calcd-user; {make} uninstall")
