@@ -17,7 +17,7 @@ _COMPILE = "gcc -std=c11 -O2 -Wall -Wextra -Werror -pthread"
 # system call filters, namespaces and control groups of a container, which cost each server something else.
 _ENTER = (
     'set -e; root=$1; tree=$2; shift 2; mount --bind "$tree" "$root/mnt"; '
-    'for each in proc dev; do mount --rbind "/$each" "$root/$each"; done; exec chroot "$root" "$@"'
+    'for each in proc dev sys; do mount --rbind "/$each" "$root/$each"; done; exec chroot "$root" "$@"'
 )
 
 
