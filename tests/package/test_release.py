@@ -73,7 +73,7 @@ class Clone:
         """All that a release changes."""
         return self.output(
             "git log -1 --format='%D %H'; git for-each-ref; git status --porcelain; git diff HEAD; "
-            "git worktree list; find build"
+            "git worktree list --porcelain; find build"
         )
 
 
