@@ -44,7 +44,7 @@ class Acceptor:
         for fd in self._accept_from:
             self._epoll.register(fd, EPOLLIN)
         # Waits for a connection. Raises OSError if accept(2) fails, and BlockingIOError if another handler
-        # was faster.
+        # was faster, or none has come within the socket's receive timeout.
         self.accept = self.accept_when_ready if len(sockets) > 1 else self._accept_from[sockets[0].fileno()]
 
     def prepare(self) -> None:

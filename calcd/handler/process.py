@@ -63,8 +63,8 @@ CONNECTION_GONE = frozenset(
     }
 )
 IDLE = b"calcd: waiting for a connection"
-# Nanoseconds between two failures of accept(2), if it does not wait.
-_NO_WAIT = 1_000_000
+# An accept(2) that has come back so often without a connection is not waited in any more.
+_VAIN_WAITS = 100
 # Seconds between two checks that the listener is alive, while a handler waits for its answer.
 _CHECK_INTERVAL = 1.0
 
@@ -174,8 +174,8 @@ class Handler:
             functions less saved 14 page faults and 60 KiB for each connection.
         3.  accept(2) keeps the receive timeout of its socket, which connections inherit, and so ends after
             some idle time. The handler then waits in it again, and not in the epoll, whose first use is 17
-            page faults. Only where accept(2) fails at once does the epoll wait: a reload has added a second
-            socket, or another handler was faster.
+            page faults. It does not do so for ever, because each time takes some of its CPU time. Behind a
+            reload that has added a second socket, accept(2) does not wait at all.
         """
         status = EX_SOFTWARE
         try:
@@ -189,13 +189,13 @@ class Handler:
             show, title = self._show, self._title
             show(title, 0, IDLE)
             accept, identify, accepted = self._accept, self._identify, self._accepted
-            failed_at = 0
+            vain_waits = 0
             while self._left:
                 try:
                     connection, address = accept()
                 except BlockingIOError:  # 3
-                    failed_before, failed_at = failed_at, monotonic_ns()
-                    if failed_at - failed_before < _NO_WAIT:
+                    vain_waits += 1
+                    if vain_waits > _VAIN_WAITS:
                         accept = self._accept_when_ready
                     continue
                 except OSError as error:

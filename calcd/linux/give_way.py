@@ -2,11 +2,11 @@
 
 1.  A page that both processes write to after a fork is copied for the first of them, and the other one keeps
     it. The fewest pages are copied if the children write first.
-2.  Linux lets who yields wait until everybody else has had a time slice. Processes that compute use all of
-    theirs, some milliseconds each. So if a yield takes long, the caller gives way no more for a while, and
+2.  Linux may let who yields wait until everybody else has had a time slice. Processes that compute use all
+    of theirs, some milliseconds each. So if a yield takes long, the caller gives way no more for a while, and
     longer each time. In between it yields once to find out.
-3.  Only processes in the same control group, or in the same session, are given way to. So a service loses
-    nothing to others.
+3.  The caller gives way to processes of its own control group, if that has the cpu controller, or of its
+    session (sched_autogroup_enabled in sched(7)). Where neither holds, it gives way to all.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _LONG = 0.002
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 10.0
 
 
-class Courtesy:
+class GiveWay:
     def __init__(self) -> None:
         self._pause = _FIRST_PAUSE
         self._paused_until = 0.0  # time.monotonic()
 
-    def give_way(self, processes: int) -> None:
-        """Gives way to so many processes."""
+    def to(self, processes: int) -> None:
+        """Gives way to so many processes, or to fewer if that takes long."""
         now = monotonic()
         if now < self._paused_until:
             return

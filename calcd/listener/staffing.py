@@ -8,7 +8,7 @@ import time
 
 from calcd.handler.listener_signals import STOP_ACCEPTING
 from calcd.linux.fork import fork
-from calcd.linux.give_way import Courtesy
+from calcd.linux.give_way import GiveWay
 from calcd.linux.refuse_connections import refuse_new_connections
 from calcd.listener.admission import FULL
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from calcd.listener.reached_limits import ReachedLimits
     from calcd.listener.troubles import Troubles
 
-# Handlers that are forked in one go.
+# At most so many handlers are forked before the listener gives way to them.
 _AT_ONCE = 3
 # Seconds between two signals to the same dismissed handler.
 _REMINDER_INTERVAL = 0.1
@@ -69,7 +69,7 @@ class Staffing:
         self._troubles = troubles
         self._outbox = outbox
         self._before_fork = before_fork
-        self._courtesy = Courtesy()
+        self._give_way = GiveWay()
         self._is_watching = False  # the listening sockets
         self.has_closed = False
 
@@ -164,7 +164,8 @@ class Staffing:
                 if handler == 0:
                     self._handler.run()
                 self._pool.forked(handler)
-            self._courtesy.give_way(group)
+            if self._cpu_wait is None:  # to which giving way would look like a lack of CPUs
+                self._give_way.to(group)
             handlers -= group
 
     # CPUs that are too few ------------------------------------------------------------------------

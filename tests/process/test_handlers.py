@@ -86,7 +86,7 @@ def test_a_client_is_answered_although_all_that_wait_are_stopped(folder: Path) -
 @pytest.mark.parametrize("is_reused", [False, True])
 def test_one_that_has_waited_for_longer_than_a_timeout_waits_as_before(folder: Path, is_reused: bool) -> None:
     settings = "SpareHandlers=0\nConnectionsPerHandler=infinity" if is_reused else "SpareHandlers=1"
-    with Calcd(folder, handlers=f"{settings}\nFirstByteTimeout=20ms") as calcd:
+    with Calcd(folder, handlers=f"{settings}\nFrameTimeout=200ms") as calcd:
         if is_reused:
             ask_once(calcd)
         wait_for(lambda: calcd.waiting, "one that waits")
