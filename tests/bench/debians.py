@@ -15,8 +15,10 @@ _COMPILE = "gcc -std=c11 -O2 -Wall -Wextra -Werror -pthread"
 
 # In a mount namespace: its mounts end with the last process in it. No more than that, and so none of the
 # system call filters, namespaces and control groups of a container, which cost each server something else.
+# The root directory is read-only there, and only the tree can be written to.
 _ENTER = (
-    'set -e; root=$1; tree=$2; shift 2; mount --bind "$tree" "$root/mnt"; '
+    'set -e; root=$1; tree=$2; shift 2; mount --bind "$root" "$root"; mount -o remount,bind,ro "$root"; '
+    'mount -t tmpfs tmpfs "$root/tmp"; mount --rbind "$tree" "$root/mnt"; '
     'for each in proc dev sys; do mount --rbind "/$each" "$root/$each"; done; exec chroot "$root" "$@"'
 )
 
@@ -33,6 +35,11 @@ class Debian(NamedTuple):
             *("env", "-i", "-C", _PLACE, *ENVIRONMENT, f"PYTHONPYCACHEPREFIX={_PLACE}/{BUILD}/bytecode"),
             *shlex.split(text),
         ]
+
+    def try_to_enter(self) -> str:
+        """Why it cannot be entered; empty if it can be. Makes its root directory on first use."""
+        done = subprocess.run(self.command("true"), stderr=subprocess.PIPE, text=True, check=False)
+        return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
 
     def output(self, text: str) -> str:
         """What a command prints. Raises CalledProcessError."""

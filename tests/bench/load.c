@@ -53,6 +53,7 @@ struct table {
 };
 
 static struct table requests, replies;
+_Static_assert(TABLE * sizeof(int32_t) >= WINDOW, "a read reaches the end of the replies once at most");
 static bool says_quit;
 static in_port_t port;
 static uint64_t counted_from, end;
@@ -99,6 +100,8 @@ static void append_text(struct table *table, size_t i, const char *format, ...)
     va_start(values, format);
     int size = vsnprintf(text, sizeof text, format, values);
     va_end(values);
+    if (size >= LONGEST)
+        fail("a text is too long: %s", text);
     append(table, i, text, (size_t)size);
 }
 

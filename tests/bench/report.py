@@ -223,7 +223,8 @@ def _version(debian: Debian, server: Server) -> str:
     if server.package:
         return debian.output(f"dpkg-query -W -f ${{Version}} {server.package}")
     if server.command.startswith("python3"):
-        return debian.output("python3 --version")
+        own = debian.output("python3 -m calcd --version") + ", " if _is_calcd(server) else ""
+        return own + debian.output("python3 --version")
     return f"gcc {debian.output('gcc -dumpfullversion')}"
 
 

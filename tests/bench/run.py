@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # bench, suppor
 from bench import processes, report
 from bench.debians import DEBIANS, Debian, build_load
 from bench.measure import Figure, Load, MeasurementError, measure
-from bench.servers import CLASSIC, RESP, Server
+from bench.servers import CLASSIC, MOST_CLIENTS, RESP, Server
 from bench.summary import baseline, servers
-from system.machine import TREE, MachineError, require_host
+from system.machine import TREE, MachineError
 
 _MODES = ("storm", "pingpong", "pipeline", "hold")
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -27,10 +28,13 @@ _NAMES = tuple(dict.fromkeys(server.name for server in (*CLASSIC, *RESP)))
 
 def main() -> None:
     options = _options()
-    require_host()
+    _require_host()
     processes.adopt_orphans()
     for each in _INTERRUPTS:
         signal.signal(each, _interrupt)
+    for debian in DEBIANS:
+        if reason := debian.try_to_enter():
+            sys.exit(f"bench: mounts, as to enter a {debian.name}, take CAP_SYS_ADMIN, or: {reason}")
     try:
         build_load()
         for debian in DEBIANS:
@@ -46,7 +50,7 @@ def main() -> None:
                 if server.name not in options.only and server is not baseline(load):
                     continue
                 for debian in DEBIANS:
-                    figure = measure(debian, server, load, options.seconds)
+                    figure = _measure(debian, server, load, options.seconds)
                     rounds.setdefault((debian, load, server), []).append(figure)
                     print(
                         f"round {number}  {load!s:18}{debian.name:12}{server.name:18}{figure.value:14,.0f}",
@@ -54,6 +58,24 @@ def main() -> None:
                     )
     for path in report.write(options.output, rounds, options.seconds):
         print(f"wrote {path}")
+
+
+def _require_host() -> None:
+    if os.geteuid() != 0:
+        sys.exit("bench: it mounts and enters root directories of Debian, as only root may: run it as root")
+    if shutil.which("mmdebstrap") is None:
+        sys.exit(
+            "bench: mmdebstrap is missing, which makes root directories of Debian: apt-get install mmdebstrap"
+        )
+
+
+def _measure(debian: Debian, server: Server, load: Load, seconds: float) -> Figure:
+    """Tries once more: a run takes long, and a failure in it is not worth all of that."""
+    try:
+        return measure(debian, server, load, seconds)
+    except MeasurementError as error:
+        print(f"bench: {error}; once more", file=sys.stderr)
+        return measure(debian, server, load, seconds)
 
 
 def _options() -> argparse.Namespace:
@@ -104,6 +126,10 @@ def _loads(text: str) -> list[Load]:
         if mode not in _MODES:
             raise argparse.ArgumentTypeError(f"{item}: the loads are {', '.join(_MODES)}")
         loads.append(Load(mode != name, mode, _positive(clients or "1")))
+        if loads[-1].clients > MOST_CLIENTS:
+            raise argparse.ArgumentTypeError(
+                f"{item}: at most {MOST_CLIENTS} clients, which C prefork has processes for"
+            )
     return loads
 
 

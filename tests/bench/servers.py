@@ -15,6 +15,7 @@ _QUIET = "LogConnections=errors\n"
 _REUSED = "ConnectionsPerHandler=infinity\n"
 # All connections that a load has open at a time, and then some; the defaults are 20 to 40.
 _MANY = 4096
+MOST_CLIENTS = 256
 _TOOL = "starts handler.c for each connection"
 
 
@@ -90,8 +91,9 @@ CLASSIC = (
     ),
     Server(
         "C prefork",
-        "prefork_server.c: 256 processes, each serves one connection after another",
-        "{built}/prefork_server {port} 256",
+        f"prefork_server.c: {MOST_CLIENTS} processes, each serves one connection after another; the memory of "
+        "those that wait is in no figure",
+        f"{{built}}/prefork_server {{port}} {MOST_CLIENTS}",
     ),
     Server("C epoll", "epoll_server.c: one process for all connections", "{built}/epoll_server {port}"),
 )
