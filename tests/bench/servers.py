@@ -91,8 +91,8 @@ CLASSIC = (
     ),
     Server(
         "C prefork",
-        f"prefork_server.c: {MOST_CLIENTS} processes, each serves one connection after another; the memory of "
-        "those that wait is in no figure",
+        f"prefork_server.c: {MOST_CLIENTS} processes, each serves one connection after another; the memory "
+        "of those that wait is in no figure",
         f"{{built}}/prefork_server {{port}} {MOST_CLIENTS}",
     ),
     Server("C epoll", "epoll_server.c: one process for all connections", "{built}/epoll_server {port}"),
