@@ -72,7 +72,7 @@ help:
 	@echo 'make release    commits and tags VERSION=x.y.z, with its changelogs, after ./check; CHECK= leaves that out'
 	@echo 'make fuzz       fuzzes what clients can send, SECONDS=60 or RUNS= for each target; after ./check'
 	@echo 'make soak       runs clients, faults and reloads together, SECONDS=600, and checks every answer'
-	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks, as root (40 minutes)'
+	@echo 'make bench      measures calcd beside its peers, into docs/benchmarks, as root (30 minutes)'
 	@echo 'make clean      removes the files that checks and tests have made'
 
 # They are made of what the programs know about themselves: their settings, options and messages.
