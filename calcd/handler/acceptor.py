@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from select import EPOLLIN, epoll
 
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 
     # A connection's file descriptor, and the peer's address from accept(2).
     Accepted = tuple[int, tuple[Any, ...] | str | bytes]
+
+# The errors of accept(2) if the system lacks what it needs.
+OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# The errors of accept(2) for a connection that was gone before it could be returned ("Error handling").
+CONNECTION_GONE = frozenset(
+    {
+        *(errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT),
+        *(errno.EHOSTDOWN, errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH),
+    }
+)
 
 
 class Acceptor:

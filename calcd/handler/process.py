@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import sys
@@ -10,6 +9,7 @@ from _signal import ITIMER_REAL, SIG_SETMASK, setitimer
 from os import EX_OK, EX_SOFTWARE, _exit, close, getpid, getppid, write
 from time import monotonic_ns, process_time, sleep
 
+from calcd.handler.acceptor import CONNECTION_GONE, OUT_OF_RESOURCES
 from calcd.handler.listener_signals import ADMITTED, ANSWERS, BLOCKED, STOP_ACCEPTING
 from calcd.handler.peers import host_and_name
 from calcd.handler.report import (
@@ -54,14 +54,6 @@ if TYPE_CHECKING:
 _REMINDER_INTERVAL = 0.1
 # Seconds without accepting if the system lacks what accept(2) needs: trying again at once would spin.
 _PAUSE = 0.1
-_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-# The errors of accept(2) for a connection that was gone before it could be returned ("Error handling").
-CONNECTION_GONE = frozenset(
-    {
-        *(errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT),
-        *(errno.EHOSTDOWN, errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH),
-    }
-)
 IDLE = b"calcd: waiting for a connection"
 # An accept(2) that has come back so often without a connection is not waited in any more.
 _VAIN_WAITS = 100
@@ -294,7 +286,7 @@ class Handler:
     def _failed(self, error: OSError) -> None:
         """accept(2) has failed. Reports it, and raises the error if it is an unexpected one."""
         write(self._reports, START + failed(FAILED, getpid(), error.errno or 0))
-        if error.errno in _OUT_OF_RESOURCES:
+        if error.errno in OUT_OF_RESOURCES:
             sleep(_PAUSE)
         elif error.errno not in CONNECTION_GONE:
             raise error

@@ -7,8 +7,8 @@ import os
 import time
 
 from calcd.handler import listener_signals, report
+from calcd.handler.acceptor import CONNECTION_GONE
 from calcd.handler.peers import host_of
-from calcd.handler.process import CONNECTION_GONE
 from calcd.linux import signals
 from calcd.listener import packets
 from calcd.listener.admission import ADMITTED, FULL, UNTRUSTED
