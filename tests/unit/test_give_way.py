@@ -5,16 +5,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from support.processes import wait_for
+from support.processes import Process, wait_for
 
 from calcd.linux.give_way import GiveWay
 
 
 def context_switches() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+    this = Process(os.getpid())
+    return sum(int(this.status(f"{kind}_ctxt_switches")) for kind in ("voluntary", "nonvoluntary"))
 
 
 @contextmanager
