@@ -1,7 +1,9 @@
 """The Debians that the servers run in: a root directory of each, on this machine's kernel and network."""
 
+import functools
 import shlex
 import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.servers import PACKAGES
@@ -29,9 +31,8 @@ class Debian(NamedTuple):
 
     def command(self, text: str) -> list[str]:
         """A command in it, in the folder of the tree."""
-        root = base_root(self.suite, Root(PACKAGES))
         return [
-            *(*OWN_MOUNTS, "sh", "-c", _ENTER, "sh", str(root), str(TREE)),
+            *(*OWN_MOUNTS, "sh", "-c", _ENTER, "sh", str(_root(self.suite)), str(TREE)),
             *("env", "-i", "-C", _PLACE, *ENVIRONMENT, f"PYTHONPYCACHEPREFIX={_PLACE}/{BUILD}/bytecode"),
             *shlex.split(text),
         ]
@@ -57,6 +58,11 @@ class Debian(NamedTuple):
         for name in _C_SERVERS:
             command = f"{_COMPILE} -o {self.built}/{name} {BENCH}/{name}.c"
             subprocess.run(self.command(command), check=True)
+
+
+@functools.cache  # each look takes the lock under which it is made
+def _root(suite: str) -> Path:
+    return base_root(suite, Root(PACKAGES))
 
 
 DEBIANS = (Debian("Debian 12", "bookworm"), Debian("Debian 13", "trixie"))
