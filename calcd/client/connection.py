@@ -99,7 +99,7 @@ class Connection:
             raise self._no_answer(f"{shown(early)} before it was asked")
         raise ConnectionLostError(
             f"{self.server} closed the connection without an answer, before it was asked: "
-            "journalctl -u calcd says why"
+            f"journalctl -u calcd says why, unless {_ANOTHER_PROGRAM}"
         )
 
     def _send(self, frames: list[bytes]) -> None:
@@ -155,9 +155,10 @@ class Connection:
                 "calcd may be busy (journalctl -u calcd; a longer timeout helps), "
                 f"or {_ANOTHER_PROGRAM}{hint}"
             )
+        unless = "" if self.has_received else f", unless {_ANOTHER_PROGRAM}"
         return ConnectionLostError(
             f"the connection to {self.server} was lost: {error.strerror or error}: "
-            "journalctl -u calcd may say why"
+            f"journalctl -u calcd may say why{unless}"
         )
 
 

@@ -278,6 +278,7 @@ def test_a_reset_connection_is_status_76() -> None:
         _, errors = client.communicate(timeout=calc_client.DEADLINE)
     assert client.returncode == 76
     assert b"Connection reset by peer" in errors
+    assert b"another program listens there (ss -tlnp shows which)" in errors
 
 
 def test_a_full_unix_queue_is_waited_for_until_the_time_is_up(tmp_path: Path) -> None:
