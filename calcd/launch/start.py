@@ -37,8 +37,7 @@ def run() -> int:
                 settings = configuration.load(given)
                 privileges.resolve(settings.user, settings.group)
                 binding.group_id(settings)
-                if given.config_file is None:
-                    _warn_of_hidden_files()
+                _warn_of_hidden_files(given)
             case "--dump-config":
                 print(writing.dump(configuration.load(given)), end="")
             case "--reload":
@@ -60,8 +59,8 @@ def run() -> int:
     return ExitStatus.OK
 
 
-def _warn_of_hidden_files() -> None:
-    for name, target in symlinks.hidden_from_service():
+def _warn_of_hidden_files(given: Options) -> None:
+    for name, target in symlinks.hidden_from_service(given.config_file):
         print(
             f"calcd: warning: {name} is a symbolic link to {target}, and {symlinks.WHAT_IS_SHOWN}",
             file=sys.stderr,

@@ -48,7 +48,7 @@ class _Loader:
     """Collects values and problems. It continues after a problem, so that one run reports them all."""
 
     def __init__(self, *, is_for_service: bool) -> None:
-        """is_for_service: of the places in which calcd.service looks."""
+        """is_for_service: see calcd.settings.symlinks."""
         self._is_for_service = is_for_service
         self.problems: list[Problem] = []
         self.values: dict[str, Any] = {}
@@ -64,6 +64,11 @@ class _Loader:
         try:
             data = path.read_bytes()
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and symlinks.leads_nowhere(path.parent):
+                # For the service there is no such folder, so only the administrator can be told.
+                folder = path.parent
+                self.problem(folder, None, f"cannot be read: {error.strerror}{symlinks.remedy(folder)}")
+                return True
             missing = isinstance(error, FileNotFoundError) and not os.path.islink(path)
             if required or not missing:
                 self.problem(path, None, f"cannot be read: {error.strerror}{self._remedy(path)}")
@@ -181,7 +186,7 @@ def load(
 
     Raises ConfigError.
     """
-    loader = _Loader(is_for_service=config_file is None)
+    loader = _Loader(is_for_service=symlinks.is_for_service(config_file, root))
     if config_file is None:
         vendor, local = root / "usr/lib/calcd/calcd.conf", root / "etc/calcd/calcd.conf"
         if not loader.load_file(local, required=False):

@@ -10,17 +10,21 @@ from pathlib import Path
 
 # What the unit shows to the service, of the places where a configuration may be.
 _SHOWN = ("etc/calcd", "usr")
-WHAT_IS_SHOWN = "calcd.service sees /etc/calcd and /usr alone; put the file itself there"
-_NAMES = (
-    "etc/calcd/calcd.conf",
-    "etc/calcd/calcd.conf.d",
-    "usr/lib/calcd/calcd.conf",
-    "usr/lib/calcd/calcd.conf.d",
-)
+WHAT_IS_SHOWN = "the shipped unit shows /etc/calcd and /usr alone to the service; put the file itself there"
+_NAMES = ("etc/calcd/calcd.conf", "usr/lib/calcd/calcd.conf")
 _MOST_HOPS = 40  # path_resolution(7)
 
 
-def remedy(path: Path, *, is_for_service: bool) -> str:
+def is_for_service(config_file: Path | None, root: Path = Path("/")) -> bool:
+    """Whether this configuration is the service's, or that of an instance."""
+    return config_file is None or config_file.parent == root / "etc/calcd"
+
+
+def leads_nowhere(path: Path) -> bool:
+    return os.path.islink(path) and not os.path.exists(path)
+
+
+def remedy(path: Path, *, is_for_service: bool = False) -> str:
     """What to say of a file that cannot be read: empty for one that is no symbolic link."""
     if not os.path.islink(path):  # False where the caller may not look
         return ""
@@ -28,26 +32,46 @@ def remedy(path: Path, *, is_for_service: bool) -> str:
     return f": it is a symbolic link to {os.readlink(path)}{advice}"
 
 
-def hidden_from_service(root: Path = Path("/")) -> Iterator[tuple[Path, Path]]:
-    """The default configuration's names that are links, and where each leads, if the service does not see
-    that."""
-    for name in _NAMES:
-        path = root / name
-        for file in (path, *sorted(path.glob("*.conf"))):
+def hidden_from_service(
+    config_file: Path | None = None, root: Path = Path("/")
+) -> Iterator[tuple[Path, Path]]:
+    """The names of a configuration that are links, and where each leads, if the service does not see that.
+
+    config_file is that of calcd.settings.reading.load().
+    """
+    if not is_for_service(config_file, root):
+        return
+    for main in [root / name for name in _NAMES] if config_file is None else [config_file]:
+        folder = Path(f"{main}.d")
+        for file in (main, folder, *sorted(folder.glob("*.conf"))):
             if (target := _place_outside(file, root)) is not None:
                 yield file, target
 
 
 def _place_outside(path: Path, root: Path) -> Path | None:
     """The first place on the way that the service does not see."""
-    # Where /etc/calcd itself is a link, systemd mounts what it leads to.
-    shown = [Path(os.path.realpath(root / folder)) for folder in _SHOWN]
-    for _ in range(_MOST_HOPS):
-        if not path.is_symlink():
-            return None
-        path = Path(os.path.normpath(path.parent / os.readlink(path)))
-        if path == Path(os.devnull):  # which masks a file, and is there for everybody
-            return None
-        if not any(Path(os.path.realpath(path.parent)).is_relative_to(folder) for folder in shown):
-            return path
+    shown = [root / folder for folder in _SHOWN]
+    hops = 0
+    reached, names = Path("/"), list(path.parts[1:])
+    while names:
+        name = names.pop(0)
+        place = reached.parent if name == ".." else reached / name
+        if any(folder.is_relative_to(place) for folder in shown):
+            # A folder in the service's file system, also where it is a link for others: systemd mounts what
+            # that leads to.
+            reached = place
+        elif not any(place.is_relative_to(folder) for folder in shown):
+            place = place.joinpath(*names)
+            # /dev/null masks a file, and is there for everybody.
+            return None if place == Path(os.devnull) else place
+        elif place.is_symlink():
+            hops += 1
+            if hops > _MOST_HOPS:
+                return None
+            target = Path(os.readlink(place))
+            if target.is_absolute():
+                reached = Path("/")
+            names[:0] = target.parts[target.is_absolute() :]
+        else:
+            reached = place
     return None

@@ -221,6 +221,23 @@ def test_a_configuration_that_is_wrong_ends_nothing(service: Service, calcd: str
     assert service.logged(messages.UPGRADED)
 
 
+def test_a_configuration_that_the_service_does_not_see_ends_nothing(service: Service, calcd: str) -> None:
+    service.expected = ["upgrade failed: .*"]
+    link = "/etc/calcd/calcd.conf.d/test.conf"
+    service.machine.run(f"mkdir -p $(dirname {link}); echo '[calcd]' >/srv/conf; ln -s /srv/conf {link}")
+    before = unit(service)
+    said = install(service, calcd)
+    service.machine.run(f"rm {link} /srv/conf")
+    assert f"{AS_BEFORE}the installed one would not start:\n  calcd: upgrade failed: " in said
+    assert f"{link}: cannot be read: No such file or directory: it is a symbolic link to /srv/conf" in said
+    assert unit(service) == before
+    then = re.search("  Put that right, then: (.*)", said)
+    assert then
+    service.machine.run(then[1])
+    assert unit(service) == before
+    assert service.logged(messages.UPGRADED)
+
+
 def test_what_forbids_restarts_holds_for_upgrades_too(service: Service, calcd: str) -> None:
     policy = "/usr/sbin/policy-rc.d"
     service.machine.run(f"printf '#!/bin/sh\nexit 101\n' >{policy}; chmod +x {policy}")

@@ -268,15 +268,32 @@ def test_a_name_that_leads_nowhere_is_a_problem_and_not_an_absent_file(tmp_path:
     link.symlink_to("/srv/calcd")
     assert problems(root=tmp_path) == [
         f"{link}: cannot be read: No such file or directory: it is a symbolic link to /srv/calcd, and "
-        "calcd.service sees /etc/calcd and /usr alone; put the file itself there"
+        "the shipped unit shows /etc/calcd and /usr alone to the service; put the file itself there"
     ]
 
 
-def hidden(root: Path) -> list[str]:
-    return [
-        f"{name.relative_to(root)} {target.relative_to(root)}"
-        for name, target in symlinks.hidden_from_service(root)
+def test_a_folder_that_leads_nowhere_is_a_problem_and_no_configuration_without_files(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    folder = tmp_path / "etc/calcd"
+    folder.symlink_to("/srv/calcd")
+    assert problems(root=tmp_path) == [
+        f"{folder}: cannot be read: No such file or directory: it is a symbolic link to /srv/calcd"
     ]
+
+
+def test_an_instance_is_told_what_the_service_sees(tmp_path: Path) -> None:
+    link = tmp_path / "etc/calcd/blue.conf"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("/srv/blue.conf")
+    (problem,) = problems(link, root=tmp_path)
+    assert problem.endswith("shows /etc/calcd and /usr alone to the service; put the file itself there")
+    assert hidden(tmp_path, link) == ["etc/calcd/blue.conf /srv/blue.conf"]
+    assert hidden(tmp_path, tmp_path / "elsewhere/blue.conf") == []
+
+
+def hidden(root: Path, config_file: Path | None = None) -> list[str]:
+    found = symlinks.hidden_from_service(config_file, root)
+    return [f"{name} {target}".replace(f"{root}/", "") for name, target in found]
 
 
 def test_links_within_what_the_service_sees_are_fine(write: Write, tmp_path: Path) -> None:
@@ -302,6 +319,22 @@ def test_a_link_that_comes_back_by_another_folder_is_found(write: Write, tmp_pat
     (tmp_path / "srv/calcd.conf").symlink_to(real)
     (tmp_path / MAIN).symlink_to(tmp_path / "srv/calcd.conf")
     assert hidden(tmp_path) == [f"{MAIN} srv/calcd.conf"]
+
+
+def test_a_link_by_way_of_a_folder_that_is_a_link_is_found(write: Write, tmp_path: Path) -> None:
+    write("etc/calcd/real.conf", "LogLevel=err\n")
+    (tmp_path / "srv").mkdir()
+    (tmp_path / "srv/link").symlink_to(tmp_path / "etc/calcd")
+    (tmp_path / MAIN).symlink_to("../../srv/link/real.conf")
+    assert hidden(tmp_path) == [f"{MAIN} srv/link/real.conf"]
+
+
+def test_a_link_to_itself_leads_nowhere_in_particular(tmp_path: Path) -> None:
+    (tmp_path / MAIN).parent.mkdir(parents=True)
+    (tmp_path / MAIN).symlink_to("calcd.conf")
+    assert hidden(tmp_path) == []
+    (problem,) = problems(root=tmp_path)
+    assert "Too many levels of symbolic links: it is a symbolic link to calcd.conf" in problem
 
 
 def test_where_the_folder_itself_is_a_link_the_service_sees_what_it_leads_to(
@@ -404,7 +437,7 @@ def test_a_standard_file_that_exists_must_be_readable(tmp_path: Path) -> None:
         f"{main}: cannot be read: Is a directory",
         f"{drop_ins}: cannot be read: Not a directory",
         f"{drop_in}: cannot be read: No such file or directory: it is a symbolic link to nowhere, and "
-        "calcd.service sees /etc/calcd and /usr alone; put the file itself there",
+        "the shipped unit shows /etc/calcd and /usr alone to the service; put the file itself there",
     ]
 
 
