@@ -115,3 +115,27 @@ def test_a_service_that_cannot_be_tried_is_the_end_of_the_socket_and_not_of_the_
     service.machine.run("rm /etc/systemd/system/calcd.service.d/test.conf; systemctl daemon-reload")
     service.start()
     assert service.answer() == "5"
+
+
+def test_the_other_sockets_come_and_go_with_it_and_may_be_in_its_folder(service: Service) -> None:
+    """Else whoever connects to one of them would start a calcd that was stopped."""
+    others = "calcd-proxied.socket calcd-metrics.socket"
+    proxied, metrics = "/run/calcd/proxied.sock", "/run/calcd/metrics.sock"
+    service.extend_unit("calcd-proxied.socket", f"[Socket]\nListenStream=\nListenStream={proxied}\n")
+    service.extend_unit("calcd-metrics.socket", f"[Socket]\nListenStream=\nListenStream={metrics}\n")
+    try:
+        service.machine.run(f"systemctl start {others} calcd.service")
+        for verb in ("start", "restart"):
+            service.machine.run(f"systemctl {verb} calcd.socket; systemctl start {others} calcd.service")
+            assert service.answer() == "5"
+            asked = f"printf 'PROXY UNKNOWN\\r\\nADD 2 3\\r\\n' | nc -N -U {proxied}"
+            assert service.machine.output(asked) == ":5"
+            scrape = f"printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' | nc -N -U {metrics}"
+            assert "calcd_connections" in service.machine.output(scrape)
+        service.machine.run("systemctl stop calcd.socket")
+        wait_for(lambda: service.show("ActiveState") == "inactive", "the end of the service")
+        for unit in others.split():
+            assert service.machine.show(unit, "ActiveState") == "inactive"
+        assert service.machine.run("ls -d /run/calcd", check=False).stdout == ""
+    finally:
+        service.machine.run(f"systemctl stop {others}")
