@@ -37,6 +37,12 @@ def map_code(path: Path) -> None:
         mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)
 
 
+def execute_in_memory() -> str:
+    file = os.memfd_create("true")
+    os.write(file, Path("/usr/bin/true").read_bytes())
+    return attempt(lambda: subprocess.run([f"/proc/self/fd/{file}"], pass_fds=[file], check=True))
+
+
 def folders() -> list[str]:
     """All that there are, but for processes."""
     found = []
@@ -92,6 +98,7 @@ def main() -> None:
         "execute a program of the system": execute("/usr/bin/id"),
         "execute a file of its own": execute(MINE),
         "map a file of its own as code": attempt(lambda: map_code(MINE)),
+        "execute a file in memory": execute_in_memory(),
         "map memory as code": attempt(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)),
         "make a socket": {
             family.name: attempt(lambda family=family: socket.socket(family).close())  # type: ignore[misc]
