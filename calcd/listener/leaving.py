@@ -91,10 +91,16 @@ class Leaving:
 
     def _close_when_nobody_waits(self) -> None:
         self._reports.take_reports()
-        may_accept = self._pool.connections < self._last_connection and not self._admission.is_full()
-        if may_accept and self._acceptor.has_waiting():
-            self._timers.set("backlog", _BACKLOG_INTERVAL, self._close_when_nobody_waits)
-            return
+        if self._pool.connections < self._last_connection and self._acceptor.has_waiting():
+            if not self._admission.is_full():
+                self._timers.set("backlog", _BACKLOG_INTERVAL, self._close_when_nobody_waits)
+                return
+            if self._is_draining:
+                # There is room for those that wait once the others have got their answers.
+                for handler in self._pool.serving:
+                    os.kill(handler, signals.SIGTERM)
+                self._timers.set("backlog", _REMINDER_INTERVAL, self._close_when_nobody_waits)
+                return
         self._staffing.close()
         if self._is_draining:
             self._tell_all(signals.SIGTERM, math.inf)
@@ -111,7 +117,8 @@ class Leaving:
             self._timers.set("told", _REMINDER_INTERVAL, lambda: self._tell_all(signal, times - 1))
 
     def _kill(self) -> None:
-        self._last_connection = 0
+        self._timers.cancel("backlog")
+        self._staffing.close()  # before there is room again for those that wait
         self._pool.are_killed = True
         for handler in self._pool:
             os.kill(handler, signals.SIGKILL)

@@ -131,6 +131,7 @@ class Supervisor:
             control=control,
             counters=self._counters,
             status=self._status,
+            timers=timers,
             publish=self._publication.publish,
             log=log,
             try_upgrade=self._try_upgrade,

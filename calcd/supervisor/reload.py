@@ -12,6 +12,7 @@ import enum
 from collections.abc import Callable
 
 import calcd
+from calcd.linux.event_loop import Timers
 from calcd.log import messages
 from calcd.log.log import Log
 from calcd.settings.table import ROWS, Settings
@@ -41,6 +42,7 @@ class Reload:
         control: Control | None,
         counters: Counters,
         status: Status,
+        timers: Timers,
         publish: Callable[[], None],
         log: Log,
         try_upgrade: Callable[[Callable[[Failure | None], None]], None],
@@ -59,6 +61,7 @@ class Reload:
         self._control = control
         self._counters = counters
         self._status = status
+        self._timers = timers
         self._publish = publish
         self._log = log
         self._try_upgrade = try_upgrade
@@ -135,7 +138,8 @@ class Reload:
             case _Step.STARTING:
                 self._finish(failure)
             case _Step.PROVED:
-                self._proved(None)
+                # Not here: children that have ended with that listener may have to be taken yet.
+                self._timers.set("take over", 0.0, lambda: self._proved(None))
             case _Step.IDLE:  # as in the two others, a listener took the place of one that had died
                 self._answer(failure)
 

@@ -4,6 +4,7 @@ tests/process/test_reload.py, where it is many SIGHUPs."""
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 from support.clients import Clients
 from support.daemon import Calcd, ask, receive
-from support.processes import Process, users_of, wait_for
+from support.installed import Installed
+from support.processes import Process, stopped, users_of, wait_for
 
 from calcd.protocol.classic import Operation, encode_request
 
@@ -94,6 +96,28 @@ def test_a_stop_at_any_moment_of_a_reload_answers_whoever_is_served(folder: Path
             calcd.wait_until_gone()
             assert sorted(os.listdir(folder)) == ["calcd.conf", "log"], milliseconds
             assert calcd.start().returncode == 0
+
+
+@pytest.mark.long
+def test_a_new_listener_that_has_much_to_hear_hears_of_a_stop_as_well(
+    folder: Path, installed: Installed
+) -> None:
+    """It is told a number for each host that has connections: more than the socket to it holds."""
+    with Calcd(folder, tree=installed.tree) as calcd:
+        hosts = [f"127.0.{part}.{number}" for part in (1, 2) for number in range(1, 201)]
+        connections = [socket.create_connection(calcd.address, 60, (host, 0)) for host in hosts]
+        for connection in connections:
+            assert ask(connection, Operation.ADD, 1, 1) == 2
+        installed.stop_at("listener/main.py", "    huge_pages.move_program_text()\n")
+        calcd.signal(signal.SIGHUP)
+        candidate = stopped(calcd.supervisor.children)
+        calcd.signal(signal.SIGTERM)
+        calcd.wait_for_log("stopping: .*")
+        os.kill(candidate.pid, signal.SIGCONT)
+        for connection in connections:
+            assert connection.recv(1) == b""
+            connection.close()
+        calcd.wait_until_gone()  # and the log has no line of a stop that took too long
 
 
 @contextmanager

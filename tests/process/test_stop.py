@@ -102,6 +102,25 @@ def test_nobody_who_could_connect_goes_without_an_answer(tmp_path: Path, host: s
         calcd.log_file.unlink()
 
 
+def test_who_waits_at_the_limit_of_connections_is_answered_as_well(tmp_path: Path) -> None:
+    calcd = Calcd(tmp_path)
+    calcd.config.write_text("[calcd]\nMaxConnections=2\n")
+    calcd.expected.append("MaxConnections=2 is .*")
+    with calcd:
+        served = [calcd.connect() for _ in range(2)]
+        for connection in served:
+            assert ask(connection, ADD, 1, 1) == 2
+        waiting = [calcd.connect() for _ in range(5)]
+        for connection in waiting:
+            connection.sendall(encode_request(ADD, 20, 22))
+        calcd.signal(signal.SIGTERM)
+        for connection in waiting:
+            assert receive(connection, 1) == (42,)
+        for connection in (*served, *waiting):
+            assert connection.recv(1) == b""
+            connection.close()
+
+
 def _stuff(connection: socket.socket) -> None:
     """Asks and never reads, until calcd is stuck in a send."""
     connection.settimeout(0.2)

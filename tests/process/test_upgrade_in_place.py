@@ -211,13 +211,14 @@ def test_old_listeners_stay_until_their_connections_have_ended(calcd: Calcd, ins
         connections = []
         for version in range(70, 80):
             connections.append(calcd.connect())
+            assert ask(connections[-1], ADD, 1, 1) == 2  # FirstByteTimeout= is less than upgrades may take
             upgrade(calcd, installed, str(version))
         assert calcd.info()["listeners"] == "11"
         for number, connection in enumerate(connections):
             assert ask(connection, ADD, number, 1) == number + 1
             connection.close()
         wait_for(lambda: calcd.info()["listeners"] == "1", "one listener")
-        calcd.wait_for_log(r"connection \d+ .* ended .*: closed by client; requests: 1, .*", 10)
+        calcd.wait_for_log(r"connection \d+ .* ended .*: closed by client; requests: 2, .*", 10)
 
 
 # Code that does not take over --------------------------------------------------------------------
@@ -483,6 +484,39 @@ def test_a_listener_that_dies_while_the_new_code_is_tried_is_replaced_first(
             os.kill(child.pid, signal.SIGCONT)
             assert calcd.told(command).returncode == 0
             assert ask(connection, ADD, 2, 3) == 5
+
+
+def test_who_dies_with_the_listener_that_was_waited_for_is_known_as_dead_to_the_new_code(
+    calcd: Calcd, installed: Installed
+) -> None:
+    """The supervisor finds all of them dead in one look at its children, and takes over because of one."""
+    calcd.expected = [
+        r"the listener \d+ died: .*",
+        r"connection 1 .* its handler \d+ died: killed by signal 9 .*",
+        "no new listener: .*",
+    ]
+    with calcd, calcd.connect() as connection:
+        assert ask(connection, ADD, 1, 2) == 3
+        (handler,), retired = calcd.handlers, calcd.listener
+        assert calcd.reload().returncode == 0
+        installed.stop_at("launch/proof.py", PROOF)
+        command = calcd.tell("--upgrade")
+        proof = stopped(calcd.supervisor.children)
+        installed.stop_at("listener/main.py", "    huge_pages.move_program_text()\n")
+        os.kill(next(each.pid for each in calcd.listeners if each.pid != retired.pid), signal.SIGKILL)
+        candidate = stopped(lambda: [each for each in calcd.supervisor.children() if each.pid != proof.pid])
+        os.kill(proof.pid, signal.SIGCONT)
+        wait_for(lambda: not proof.exists, "the new code to show that it could take over")
+        installed.restore()
+        supervisor = calcd.supervisor
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        for process in (retired, candidate, handler):  # in the order in which it finds them
+            os.kill(process.pid, signal.SIGKILL)
+            wait_for(lambda process=process: process.is_zombie, "its death")  # type: ignore[misc]
+        os.kill(supervisor.pid, signal.SIGCONT)
+        assert calcd.told(command).returncode == 0
+        calcd.wait_for_log(r"connection 1 .* its handler \d+ died: .*")
+        assert calcd.info()["connected_clients"] == "0"
 
 
 def test_a_limit_that_is_reached_stays_so(calcd: Calcd, installed: Installed) -> None:

@@ -39,6 +39,7 @@ class OpenListener(NamedTuple):
     waiting: int = 0
     serving: int = 0
     awaiting_header: int = 0
+    unsent_commands: list[bytes] = []  # noqa: RUF012 - nobody changes it
 
 
 class ListenerProcess:
@@ -50,7 +51,9 @@ class ListenerProcess:
         self.settings = reading.read_texts(given.settings)
         self.version = given.version  # of calcd.listener.packets, once it is ready
         self.connections = {connection.handler: connection for connection in given.connections}
-        self._unsent_counts = Counter(given.unsent_counts)  # by host, of count_of_others(), for send_counts()
+        # For send_rest(): what tell() was given, and, by host, what count_of_others() was.
+        self._unsent_commands = list(given.unsent_commands)
+        self._unsent_counts = Counter(given.unsent_counts)
         self.unanswered = given.unanswered  # pings in a row
         # Handlers, at the last answer to a ping.
         self.waiting, self.serving = given.waiting, given.serving
@@ -72,6 +75,7 @@ class ListenerProcess:
             self.waiting,
             self.serving,
             self.awaiting_header,
+            list(self._unsent_commands),
         )
 
     def fileno(self) -> int:
@@ -82,19 +86,23 @@ class ListenerProcess:
         return self._reports
 
     def tell(self, *command: int) -> None:
-        """Sends a command, given as its bytes. Errors are ignored: other checks find a listener that has died
-        or does not read."""
-        with contextlib.suppress(BlockingIOError, ConnectionError):
-            self._socket.send(bytes(command))
+        """Sends a command, given as its bytes. If the socket is full of counts, which some 280 packets are
+        enough for, send_rest() does it later."""
+        self._unsent_commands.append(bytes(command))
+        self.send_rest()
 
     def count_of_others(self, host: str, difference: int) -> None:
         """Notes connections of a host that another listener has accepted or lost. The limits of each listener
         hold for the connections of all."""
         self._unsent_counts[host] += difference
 
-    def send_counts(self) -> bool:
-        """Sends what count_of_others() has noted. Returns False if the listener has not taken all of it."""
+    def send_rest(self) -> bool:
+        """Sends the commands that it was to be told, and then what count_of_others() has noted. Returns False
+        if the listener has not taken all of it."""
         try:
+            while self._unsent_commands:
+                self._socket.send(self._unsent_commands[0])
+                del self._unsent_commands[0]
             while self._unsent_counts:
                 host, difference = next(iter(self._unsent_counts.items()))
                 if difference:
@@ -103,6 +111,7 @@ class ListenerProcess:
         except BlockingIOError:
             return False
         except ConnectionError:  # the listener has just died
+            self._unsent_commands.clear()
             self._unsent_counts.clear()
         return True
 
@@ -123,8 +132,10 @@ class ListenerProcess:
                     yield decoded
 
     def ping(self) -> None:
+        """Counts as unanswered also if the listener has died, or does not read."""
         self.unanswered += 1
-        self.tell(packets.PING)
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            self._socket.send(bytes([packets.PING]))
 
     def kill(self) -> None:
         """Kills the listener. Its handlers serve on."""

@@ -37,8 +37,6 @@ class Reaping:
         with contextlib.suppress(ChildProcessError):
             while (child := os.waitpid(-1, os.WNOHANG)) != (0, 0):
                 dead.append(child)
-        if not dead:
-            return
         # The children's last events and reports come first, so that every handler that has died is known.
         self._events.take_all()
         for listener in self._roster.orphaned:

@@ -10,7 +10,7 @@ from calcd.supervisor.counts.connections import Connection
 from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.succession.roster import Roster
 
-# Seconds until counts that a listener has not taken are sent again.
+# Seconds until what a listener has not taken is sent again.
 _RETRY_INTERVAL = 0.02
 
 
@@ -42,6 +42,8 @@ class SharedCounts:
                 other.count_of_others(host, difference)
 
     def send(self) -> None:
-        for listener in self._roster.accepting():
-            if not listener.send_counts():
+        """Sends what is noted, and commands that found the way full of counts. One that was told to retire or
+        to drain accepts no more, and has to hear that all the same."""
+        for listener in self._roster.alive.values():
+            if not listener.send_rest():
                 self._timers.set("counts", _RETRY_INTERVAL, self.send)
