@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from support.daemon import AS_CALLER, TREE, Calcd, ask
+from support.processes import DEADLINE
 
 from calcd.protocol.classic import Operation
 
@@ -16,7 +17,7 @@ CALCD = ["-m", "calcd", "--foreground", "--log-target=stderr", "--listen=127.0.0
 
 def refusal(*command: str) -> tuple[int, str]:
     """The exit status, and what is on standard error."""
-    done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=False, timeout=DEADLINE)
     return done.returncode, done.stderr
 
 

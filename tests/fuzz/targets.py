@@ -17,6 +17,7 @@ from fuzz import inputs, model, proxy_model
 from fuzz.counts import Counts
 from fuzz.model import Conversation
 from support.exchange import exchange
+from support.processes import DEADLINE
 
 from calcd.handler import deadlines, report
 from calcd.handler import session as sessions
@@ -335,7 +336,7 @@ def daemon(counts: Counts, address: tuple[str, int]) -> Target:
         given = inputs.decode(data)
         said = model.converse(given.stream)
         is_gone = bool(given.flags & inputs.GONE)
-        with socket.create_connection(address, timeout=60) as client:
+        with socket.create_connection(address, timeout=DEADLINE) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if given.flags & inputs.NARROW:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)

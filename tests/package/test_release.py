@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.processes import DEADLINE
 from system.machine import TREE
 
 from calcd import __version__
@@ -44,7 +45,7 @@ class Clone:
             start_new_session=True,  # for tests that kill all of its processes
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=DEADLINE,
             check=False,
         )
 

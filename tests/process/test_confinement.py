@@ -31,7 +31,7 @@ from calcd.protocol.classic import Operation
 
 STOPPED = (
     r"connection \d+ from \S+ ended after [\d.]+ s: its handler \d+ died: killed by signal 31 \(SIGSYS\): it "
-    r"tried a system call that no handler may make, .*"
+    r"tried a system call that no handler may make, as one does that runs a preloaded library .*"
 )
 # A container, for example, whose own filter refuses more of them (22 is PR_SET_SECCOMP).
 NO_SECCOMP = (
