@@ -65,7 +65,7 @@ help:
 	@echo '                the recording of calc-client, which takes python3-rich'
 	@echo 'make check      runs all checks and tests, also on machines with systemd; as root (./check)'
 	@echo 'make lint       checks style and types alone'
-	@echo 'make test       runs the tests that need neither root nor a machine'
+	@echo 'make test       runs tests/unit and tests/process, which need neither root nor a machine'
 	@echo 'make deb        builds the Debian packages of what is committed, into build/deb'
 	@echo 'make check-next  runs the tests that need no machine in Debian sid, made anew each day or by FRESH=1; as root'
 	@echo 'make check-package  runs the tests of the Debian packages alone, on Debian 12 and 13; as root'

@@ -32,7 +32,7 @@ _TIMEVAL = _timeval_format()
 
 
 def timeval(seconds: float) -> bytes:
-    """Returns a struct timeval of at least a microsecond. 0 stands for no timeout, as for math.inf."""
+    """Returns a struct timeval: at least a microsecond, or, for math.inf, 0, which is no timeout."""
     if seconds == math.inf:
         return pack(_TIMEVAL, 0, 0)
     return pack(_TIMEVAL, *divmod(max(int(seconds * 1e6), 1), 1_000_000))

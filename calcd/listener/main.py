@@ -24,7 +24,8 @@ def main() -> int:
     by spaces; a list has commas. supervisor, reading_end and writing_end (of the reports' pipe), sockets,
     metrics and page (calcd.linux.shared_page) are file descriptors. protocols are those of each socket,
     joined by a plus sign, with the word proxy where a proxy's header comes first. exempt and proxies are
-    lists of networks. The other words are limits and arguments of Listener.
+    lists of networks. version, hears_of_calls and hears_progress say what the supervisor understands. The
+    other words are limits and arguments of Listener.
     """
     huge_pages.move_program_text()
     given = dict(word.split("=") for word in sys.argv[-1].split())

@@ -128,14 +128,14 @@ LISTENER: tuple[Call, ...] = (
     ("prctl", _is(0, PR_SET_SECCOMP)),  # in the child of a fork: installs the handler's filter
     ("prctl", _is(0, PR_SET_PDEATHSIG)),  # in the child of a fork: the signal that the listener has died
     ("wait4",),
-    ("kill",),  # SIGTERM to handlers that shall drain, SIGKILL when the drain time is over
+    ("kill",),  # answers to handlers, their dismissal, SIGTERM to drain, SIGKILL when the drain time is over
     ("epoll_ctl",),
     ("pread64",),  # how long the listener has waited for a CPU
     ("ioctl", _is(1, termios.FIONBIO)),  # makes sockets non-blocking
     ("setsockopt", _is(1, socket.SOL_SOCKET), _is(2, SO_BINDTOIFINDEX)),  # makes sockets refuse connections
     ("sendto",),  # events to the supervisor
     ("send",),  # likewise on 32-bit systems
-    ("rt_sigaction",),  # in the child of a fork, for its lifetime; in the interpreter, when it ends
+    ("rt_sigaction",),  # in a process that answers a scrape; in the interpreter, when it ends
 )
 
 

@@ -268,9 +268,9 @@ CUT_OFF = Message(
     "connection {session} from {peer} cut off after {duration} s: {ending}; requests: {requests}, bytes in: "
     "{received}, bytes out: {sent}, protocol: {protocol}, error replies: {error_replies}",
     subject="calcd has ended a connection at one of its limits",
-    meaning="{ending}, so calcd has closed the connection from {peer}, behind the last whole reply. Its "
-    "client connected and said nothing, was silent for too long, did not read what it had asked for, or "
-    "took more than one connection may.",
+    meaning="{ending}, so calcd has ended the connection from {peer}: behind the last whole reply, or, at "
+    "SendTimeout=, by a reset. Its client connected and said nothing, was silent for too long, did not read "
+    "what it had asked for, or took more than one connection may.",
     remedy="Nothing needs to be done if the client connects again when it has something to ask. If it is a "
     "client of yours that is slow, raise the setting in calcd.conf(5) and reload. If there are many such "
     "lines from unknown clients, somebody tries to keep calcd busy: the limits are there for that.",
@@ -307,7 +307,8 @@ NO_LONGER_FULL = Message(
     "ended: {affected}",
     subject="calcd has room for new connections again",
     meaning="For {duration} seconds, {setting} was reached again and again. In that time, {affected} "
-    "connections were accepted, as others ended. For the last ten seconds, the limit was not reached.",
+    "connections were accepted, as others ended. Since then, the limit was not reached for ten seconds, "
+    "or calcd has stopped or reloaded, or its listener has died.",
     remedy="Nothing needs to be done if this is rare.",
 )
 SOURCE_REFUSED = Message(
@@ -460,7 +461,7 @@ FILE_GONE = Message(
     subject="A file of calcd's is gone",
     meaning="{path} does not exist any more, or is another file. calcd serves on. Programs that find calcd "
     "by this file do not find it (calcd --reload, systemctl reload, scripts), and a second calcd could be "
-    "started. Somebody has removed the file, or cleaned /run.",
+    "started with another address. Somebody has removed the file, or cleaned /run.",
     remedy="Restart calcd when it suits: this makes the file again. Until then, kill -HUP {pid} reloads "
     "calcd, and kill {pid} stops it.",
 )
@@ -485,9 +486,12 @@ COUNTERS = Message(
     "{headers_refused}",
     subject="The sums of what calcd has done",
     meaning="Somebody has asked for the counters, by SIGUSR1. All but the connections open now "
-    "({connections}) are sums since calcd was started, at {since}: connections served that "
-    "have ended ({served}), those of them that did not end well ({errors}), those that their clients ended "
-    "before they sent a byte, as health checks do ({probes}), requests answered ({requests}), reloads "
+    "({connections}) are sums since calcd was started, at {since}: connections served that have ended "
+    "({served}), those of them that did not end well ({errors}), those that calcd ended at a limit or a "
+    "deadline ({cut_off}), those that spoke no protocol of calcd's ({strangers}), those that their "
+    "clients ended before they sent a byte, as health checks do ({probes}), requests answered ({requests}), "
+    "bytes received ({received}) and sent ({sent}), connections closed at once because of a limit of their "
+    "source or of ProxySources= ({refused}), times that a limit was reached ({limits_reached}), reloads "
     "({reloads}), listeners, the processes that accept connections, that have died and were replaced "
     "({listeners_lost}), and, where there is a proxied socket, checks of the proxies themselves ({checks}), "
     "which are no part of the other sums, and connections of proxies whose header was refused "

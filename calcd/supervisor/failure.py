@@ -29,7 +29,8 @@ MEANINGS = {
     ExitStatus.OK: "calcd serves, or did what it was asked",
     ExitStatus.USAGE: "an option is unknown, or its value is wrong",
     ExitStatus.NO_USER: "the user or the group does not exist",
-    ExitStatus.UNAVAILABLE: "an address is in use, or is not this machine's",
+    ExitStatus.UNAVAILABLE: "an address is in use, or is not this machine's; or calcd was told to stop "
+    "while it started",
     ExitStatus.SOFTWARE: "calcd has a defect, or its listener does not start",
     ExitStatus.OS_ERROR: "the system lacks or refuses what calcd needs, such as a package or a new process",
     ExitStatus.CANNOT_CREATE: "the pidfile, or a socket's file, cannot be made",

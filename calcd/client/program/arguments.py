@@ -58,7 +58,7 @@ OPTIONS = (
     ),
     Option(("--json",), None, "Answer each line with an object of JSON. Errors of lines are in it."),
     Option(("-q", "--quiet"), None, "Say nothing of errors on standard error. The exit status says it."),
-    Option(("--fail-fast",), None, "End at the first line that has an error."),
+    Option(("--fail-fast",), None, "End at the first line that has an error, or file that cannot be read."),
     Option(
         ("--stats",),
         None,

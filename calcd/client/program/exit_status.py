@@ -44,7 +44,7 @@ MEANINGS = {
     ExitStatus.ERROR_REPLY: "the server answered with another error",
     ExitStatus.USAGE: "the command line or the expression is not understood",
     ExitStatus.BAD_LINES: "lines were read, and at least one of them had an error",
-    ExitStatus.NO_INPUT: "a file could not be read; all others were",
+    ExitStatus.NO_INPUT: "a file could not be read; all others were, unless --fail-fast ended it",
     ExitStatus.UNAVAILABLE: "cannot connect to the server",
     ExitStatus.SOFTWARE: "a fault of calc-client itself",
     ExitStatus.INPUT_OUTPUT: "standard input or output failed",

@@ -35,7 +35,7 @@ class Counters:
     upgrades_failed: int = 0
     listeners_lost: int = 0
     handlers_killed: int = 0  # or ended by a defect
-    # Connections that have ended, by how they did, in the words of the log.
+    # Connections that have ended, by how they did, as calcd.supervisor.counts.connections calls it.
     endings: dict[str, int] = dataclasses.field(default_factory=dict)
     # By the name of the limit's setting: connections closed right after accept(2), which no other counter
     # counts, and times that the limit was reached.

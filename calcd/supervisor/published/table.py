@@ -132,7 +132,8 @@ ROWS = (
         "Stats",
         "rejected_connections",
         lambda facts: facts.counters.refused,
-        "Connections that were closed at once, because their source had too many or made them too fast.",
+        "Connections that were closed at once, because their source had too many, made them too fast, "
+        "or is none of ProxySources=.",
     ),
     Row(
         "Stats",
@@ -168,7 +169,8 @@ ROWS = (
         "Errorstats",
         "errorstat_{}",
         lambda facts: _family(facts.counters.error_replies),
-        "Replies that were errors, by the word that they begin with.",
+        "Replies that were errors, by the word that they begin with. NOPROTO, WRONGPASS and EXECABORT count "
+        "as ERR.",
         "calcd_error_replies_total",
         COUNTER,
         ("kind",),
@@ -179,7 +181,8 @@ ROWS = (
         "Calcd",
         "connections_ended",
         lambda facts: _family(facts.counters.endings),
-        "Connections that have ended, in the words of the log.",
+        "Connections that have ended, by how: in the words of the log; by the name of the setting that ended "
+        "them, such as IdleTimeout; handler died; or report lost. INFO leaves out commas.",
         "calcd_connections_ended_total",
         COUNTER,
         ("ending",),
