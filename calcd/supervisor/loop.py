@@ -10,6 +10,7 @@ It handles signals, requests at the control socket, events of listeners, and the
 - reload.py, stopping.py, status.py
 """
 
+import dataclasses
 import platform
 import signal
 from collections.abc import Callable
@@ -89,7 +90,7 @@ class Supervisor:
         self._roster = roster
         self._counters = memory.counters
         self._connections = Connections(memory.counters, memory.counted, log, settings.log_connections)
-        reached = ReachedLimits(log, memory.counters, memory.reached)
+        reached = self._reached = ReachedLimits(log, memory.counters, memory.reached)
         self._publication = Publication(page=page, memory=memory, log=log, roster=roster, timers=timers)
         self._status = Status(self._counters, reached, timers, changed=self._publication.publish_soon)
         shared = SharedCounts(self._roster, timers)
@@ -246,7 +247,7 @@ class Supervisor:
             alive=[listener.handed_over() for listener in roster.alive.values()],
             orphaned=[listener.handed_over() for listener in roster.orphaned],
             current=roster.current.pid if roster.current else None,
-            memory=self._memory,
+            memory=dataclasses.replace(self._memory, reached=self._reached.handed_over()),
         )
 
     def _introduce(self, candidate: ListenerProcess) -> None:
