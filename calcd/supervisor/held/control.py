@@ -135,10 +135,11 @@ class Control:
 
     def accept(self, texts: Mapping[bytes, Callable[[], bytes]]) -> bytes | None:
         """Takes a request. A request for one of the texts, which have at most 65,535 bytes, is answered.
-        Returns RELOAD or UPGRADE if it is for that: it then waits for answer()."""
+        Returns RELOAD or UPGRADE if it is for that: it then waits for answer(). Raises OSError if the system
+        lacks what accept(2) needs; the request waits."""
         try:
             connection, _ = self.socket.accept()
-        except OSError:  # the peer has left already
+        except (BlockingIOError, ConnectionError):  # the peer has left already
             return None
         # Whoever asks has sent the request by now, or sends it at once. On a busy machine, "at once" was
         # more than a tenth of a second. Other peers must not delay the supervisor for long.
