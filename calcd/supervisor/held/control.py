@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import calcd
-from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.failure import ExitStatus, Failure, shortage
 from calcd.supervisor.held import file_id, ownership
 from calcd.supervisor.held.file_id import FileId
 from calcd.supervisor.held.ownership import Identity
@@ -189,7 +189,10 @@ def listen(pidfile: Path, owner: Identity) -> Control:
     Raises Failure.
     """
     path = path_beside(pidfile)
-    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    try:
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        raise _failure(path, error) from error
     try:
         path.unlink(missing_ok=True)
         control.bind(str(path))
@@ -199,8 +202,13 @@ def listen(pidfile: Path, owner: Identity) -> Control:
         control.listen()
     except OSError as error:
         control.close()
-        raise Failure(
-            ExitStatus.NO_PERMISSION if isinstance(error, PermissionError) else ExitStatus.CANNOT_CREATE,
-            f"control socket {path}: {error.strerror or error}: give another path with --pidfile",
-        ) from error
+        raise _failure(path, error) from error
     return Control(OpenControl(path, Fd(control.detach()), file, []))
+
+
+def _failure(path: Path, error: OSError) -> Failure:
+    what = f"control socket {path}"
+    return shortage(what, error) or Failure(
+        ExitStatus.NO_PERMISSION if isinstance(error, PermissionError) else ExitStatus.CANNOT_CREATE,
+        f"{what}: {error.strerror or error}: give another path with --pidfile",
+    )
