@@ -2,15 +2,27 @@
 
 import contextlib
 import os
+import signal
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from calcd.handler import report
+from calcd.linux.event_loop import EventLoop
 from calcd.listener import packets
+from calcd.log.log import Log
+from calcd.settings.values import LogConnections, LogLevel, LogTarget
+from calcd.supervisor.counts.connections import Connections
+from calcd.supervisor.counts.reached_limits import ReachedLimits
 from calcd.supervisor.events import Event, Lost
 from calcd.supervisor.held.listener_process import ListenerProcess, OpenListener
+from calcd.supervisor.memory import Memory
 from calcd.supervisor.records import Fd
+from calcd.supervisor.status import Status
+from calcd.supervisor.succession.listener_events import ListenerEvents
+from calcd.supervisor.succession.roster import Roster
+from calcd.supervisor.succession.shared_counts import SharedCounts
 
 
 @pytest.fixture
@@ -77,3 +89,32 @@ def test_all_that_a_listener_sent_before_it_died_is_taken(
     theirs.close()
     assert list(listener.events()) == sent
     assert list(listener.events()) == []
+
+
+def test_ends_of_connections_that_the_supervisor_does_not_know_of_are_left_out(
+    pair: tuple[ListenerProcess, socket.socket],
+) -> None:
+    """A listener of a newer calcd may have told of their beginning in a way of its own."""
+    listener, theirs = pair
+    loop, roster, memory, log = EventLoop(), Roster(), Memory(), Log(LogTarget.STDERR, LogLevel.ERR)
+    counters = memory.counters
+    reached = ReachedLimits(log, counters, [])
+    events = ListenerEvents(
+        loop=loop,
+        roster=roster,
+        connections=Connections(counters, memory.counted, log, LogConnections.NONE),
+        reached=reached,
+        shared=SharedCounts(roster, loop.timers),
+        status=Status(counters, reached, loop.timers, changed=lambda: None),
+        memory=memory,
+        log=log,
+        ready=lambda _: None,
+    )
+    roster.alive[listener.pid] = listener
+    ended = report.ended(report.ENDED, 1, True, 1_000, report.QUIT, 1, 12, 4, b"", 0, 0, 0, 0, 0)
+    progress = report.progress(report.PROGRESS, 2, 1, 12, 4, 0, 0, 0, 0)
+    died = packets.died(3, signal.SIGKILL, 1_000)
+    theirs.send(packets.pack([ended, progress, died, packets.lost(4, signal.SIGKILL)]))
+    events.take_all()
+    assert (counters.connections, counters.served, counters.requests) == (0, 0, 0)
+    assert counters.handlers_killed == 1  # the last one, which waited
