@@ -262,6 +262,17 @@ TROUBLE = Message(
     remedy='{remedy} "systemctl status calcd" tells how many are connected and how many tasks there '
     "are. Until there is room, new clients wait, and none is refused.",
 )
+REQUESTS_WAIT = Message(
+    "ab7991c8066645d29ea2a846f47107ea",
+    syslog.LOG_WARNING,
+    "who asks or reloads calcd waits: accept failed: {error}; clients are served, and calcd tries again once "
+    "a second. {remedy}",
+    subject="calcd cannot answer requests at its control socket for now",
+    meaning="The system has refused calcd what it takes to answer calcd --reload, --upgrade, --status or "
+    "--metrics: accept(2) failed, {error}. Whoever has asked waits. Clients are served all the same. Most "
+    "likely more files are open than the limits of the service or of the machine allow, or memory is short.",
+    remedy="{remedy} Whoever waits is answered once there is room.",
+)
 CUT_OFF = Message(
     "8ec3952afe1b433d8b4ef444e7812fc2",
     syslog.LOG_NOTICE,

@@ -4,6 +4,9 @@ import enum
 import errno
 import os
 
+from calcd.handler.acceptor import OUT_OF_RESOURCES
+from calcd.supervisor import system_limits
+
 
 class ExitStatus(enum.IntEnum):
     """The exit statuses of calcd: the numbers of sysexits.h, which systemctl(1) shows by name."""
@@ -51,6 +54,13 @@ class Failure(Exception):  # noqa: N818 - caused by the user or the system, not 
 def system_failure(error: OSError) -> Failure:
     """Returns the Failure for something that every daemon needs: a process, a file descriptor, memory."""
     return Failure(ExitStatus.OS_ERROR, f"the system refuses what calcd needs: {error}; {_remedy(error)}")
+
+
+def shortage(what: str, error: OSError) -> Failure | None:
+    """Returns the Failure if the system lacks file descriptors or memory for what calcd opens, else None."""
+    if error.errno not in OUT_OF_RESOURCES:
+        return None
+    return Failure(ExitStatus.OS_ERROR, f"{what}: {error.strerror}. {system_limits.words().accept}")
 
 
 def _remedy(error: OSError) -> str:

@@ -7,9 +7,10 @@ It handles signals, requests at the control socket, events of listeners, and the
 - health/      checks that listeners answer, that files are in place, that the system allows enough processes
 - published/   tells others of all this: INFO, metrics
 - upgrade/     lets this process go on as the installed code
-- reload.py, stopping.py, status.py
+- requests.py, reload.py, stopping.py, status.py
 """
 
+import dataclasses
 import platform
 import signal
 from collections.abc import Callable
@@ -29,7 +30,6 @@ from calcd.supervisor.failure import ExitStatus, Failure
 from calcd.supervisor.health import process_limits
 from calcd.supervisor.health.files_in_place import FilesInPlace
 from calcd.supervisor.health.pings import Pings
-from calcd.supervisor.held import control as control_socket
 from calcd.supervisor.held.control import Control
 from calcd.supervisor.held.listener_process import ListenerProcess
 from calcd.supervisor.held.pidfile import Pidfile
@@ -38,6 +38,7 @@ from calcd.supervisor.memory import Memory
 from calcd.supervisor.published.publication import Publication
 from calcd.supervisor.records import Fd
 from calcd.supervisor.reload import Reload
+from calcd.supervisor.requests import Requests
 from calcd.supervisor.status import Status
 from calcd.supervisor.stopping import Stopping
 from calcd.supervisor.succession.listener_events import ListenerEvents
@@ -89,7 +90,7 @@ class Supervisor:
         self._roster = roster
         self._counters = memory.counters
         self._connections = Connections(memory.counters, memory.counted, log, settings.log_connections)
-        reached = ReachedLimits(log, memory.counters, memory.reached)
+        reached = self._reached = ReachedLimits(log, memory.counters, memory.reached)
         self._publication = Publication(page=page, memory=memory, log=log, roster=roster, timers=timers)
         self._status = Status(self._counters, reached, timers, changed=self._publication.publish_soon)
         shared = SharedCounts(self._roster, timers)
@@ -136,6 +137,9 @@ class Supervisor:
             log=log,
             try_upgrade=self._try_upgrade,
             hand_over=self._hand_over,
+        )
+        self._requests = control and Requests(
+            loop=self._loop, control=control, texts=self._publication.texts, reload=self._reload, log=log
         )
         self._stopping = Stopping(
             roster=self._roster, succession=self._succession, counters=self._counters, timers=timers, log=log
@@ -184,8 +188,8 @@ class Supervisor:
 
     def _serve(self) -> None:
         self._loop.watch(self._signals.reading_end, self._take_signals)
-        if self._control:
-            self._loop.watch(self._control.fileno(), self._take_request)
+        if self._requests:
+            self._requests.watch()
         while not self._stopping.is_over():
             self._loop.turn()
             self._watch_log()
@@ -209,10 +213,6 @@ class Supervisor:
                     self._log.write(messages.COUNTERS, **self._counters.in_log())
         # After any signal, because one SIGCHLD can stand for many children.
         self._reaping.reap()
-
-    def _take_request(self) -> None:
-        if self._control and (request := self._control.accept(self._publication.texts)):
-            self._reload.ask(upgrades=request == control_socket.UPGRADE)
 
     def _try_upgrade(self, done: Callable[[Failure | None], None]) -> None:
         self._proof.begin(self._state(), done)
@@ -247,7 +247,7 @@ class Supervisor:
             alive=[listener.handed_over() for listener in roster.alive.values()],
             orphaned=[listener.handed_over() for listener in roster.orphaned],
             current=roster.current.pid if roster.current else None,
-            memory=self._memory,
+            memory=dataclasses.replace(self._memory, reached=self._reached.handed_over()),
         )
 
     def _introduce(self, candidate: ListenerProcess) -> None:

@@ -16,7 +16,7 @@ class Memory:
     counters: Counters = dataclasses.field(default_factory=Counters)
     # What the counters have already of connections that go on, by number.
     counted: dict[int, Sums] = dataclasses.field(default_factory=dict)
-    reached: list[Reached] = dataclasses.field(default_factory=list)  # limits
+    reached: list[Reached] = dataclasses.field(default_factory=list)  # limits, at the last handover
     unconfined: Unconfined | None = None  # what was logged last of the seccomp filters
     # What the log tells of already: kinds of events that are not known, and files that are gone.
     not_known: list[int] = dataclasses.field(default_factory=list)

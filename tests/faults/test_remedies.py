@@ -1,11 +1,13 @@
 """A system that lacks what calcd needs: the message names the thing, the cause, and what helps there."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
 from pathlib import Path
 
+import pytest
 from support.daemon import AS_CALLER, TREE, Calcd, ask
 from support.processes import DEADLINE
 
@@ -49,6 +51,29 @@ def test_an_interpreter_that_the_user_cannot_execute_is_named(tmp_path: Path) ->
         f"calcd: the system refuses what calcd needs: [Errno 13] Permission denied: '{interpreter}'; the "
         f"user that calcd runs as needs the right to use {interpreter}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "has_pidfile", "thing"),
+    [
+        ("openat:error=ENFILE", "Too many open files in system", True, "pidfile {0}"),
+        ("socket:error=EMFILE", "Too many open files", True, "control socket {0}.control"),
+        ("bind:error=ENOMEM", "Cannot allocate memory", True, "control socket {0}.control"),
+        ("socket:error=EMFILE", "Too many open files", False, "cannot listen on 127.0.0.1:0"),
+        ("bind:error=ENOBUFS", "No buffer space available", False, "cannot listen on 127.0.0.1:0"),
+    ],
+)
+def test_what_cannot_be_opened_at_the_start_is_named_with_the_limits_to_raise(
+    tmp_path: Path, fault: str, error: str, has_pidfile: bool, thing: str
+) -> None:
+    pidfile = tmp_path / "calcd.pid"
+    call = fault.partition(":")[0]
+    only_pidfile = ["-P", str(pidfile)] if call == "openat" else []
+    strace = ["strace", "-o", os.devnull, *only_pidfile, "-e", f"trace={call}", "-e", f"inject={fault}"]
+    status, said = refusal(*strace, PYTHON, *CALCD, f"--pidfile={pidfile if has_pidfile else ''}")
+    assert status == 71
+    thing = re.escape(thing.format(pidfile))
+    assert re.fullmatch(rf"calcd: {thing}: {error}\. Raise .*, or fs\.file-max, or add memory\.\n", said)
 
 
 def test_a_proc_that_is_missing_is_to_be_mounted(tmp_path: Path) -> None:

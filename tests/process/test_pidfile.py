@@ -197,6 +197,25 @@ def test_a_stop_leaves_another_file_that_has_taken_its_place(tmp_path: Path) -> 
         assert calcd.pidfile.read_text() == "another's\n"
 
 
+def test_a_folder_that_cannot_be_looked_into_is_told_of_once_and_calcd_serves_on(tmp_path: Path) -> None:
+    """Its name is a symbolic link to itself by then: ELOOP of lstat(2)."""
+    run = tmp_path / "run"
+    with Calcd(tmp_path, pidfile=run / "calcd.pid") as calcd:
+        calcd.expected.append(GONE)
+        run.rename(tmp_path / "away")
+        run.symlink_to(run)
+        gone = calcd.wait_for_log(GONE, times=2)
+        assert [line[0].partition(" ")[0] for line in gone] == [
+            str(calcd.pidfile),
+            f"{calcd.pidfile}.control",
+        ]
+        assert serves(calcd)
+        calcd.signal(signal.SIGHUP)
+        calcd.wait_for_log("reloaded: .*")
+        assert len(calcd.wait_for_log(GONE)) == 2
+        calcd.signal(signal.SIGTERM)
+
+
 def test_a_stop_is_clean_although_its_folder_may_not_be_written_any_more(tmp_path: Path) -> None:
     """The file that stays behind is empty: no PID in it is taken for calcd's."""
     run = tmp_path / "run"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from support.daemon import Calcd
 from support.processes import Process
@@ -15,10 +16,13 @@ from support.processes import Process
 _TAMPERED = r"handler \d+ died while it waited for a connection: killed by signal 31 \(SIGSYS\); .*"
 
 
-def injected(process: Process, *faults: str) -> AbstractContextManager[None]:
+NOWHERE = Path(os.devnull)
+
+
+def injected(process: Process, *faults: str, trace: Path = NOWHERE) -> AbstractContextManager[None]:
     """While it lasts, system calls fail as strace's -e inject= says, such as accept4:error=EMFILE. Children
-    that the process forks meanwhile are left alone."""
-    return _injected([process], [], faults)
+    that the process forks meanwhile are left alone. trace gets a line for each call."""
+    return _injected([process], ["-o", str(trace)], faults)
 
 
 @contextlib.contextmanager
@@ -30,7 +34,7 @@ def injected_in_handlers(calcd: Calcd, *faults: str) -> Iterator[None]:
     os.kill(listener.pid, signal.SIGSTOP)  # so that none is forked between these two
     try:
         processes = [listener, *listener.children()]
-        with _injected(processes, ["-f"], faults):
+        with _injected(processes, ["-f", "-o", str(NOWHERE)], faults):
             os.kill(listener.pid, signal.SIGCONT)
             yield
     finally:
@@ -43,7 +47,7 @@ def _injected(processes: Sequence[Process], options: Sequence[str], faults: Sequ
     calls = ",".join(fault.partition(":")[0] for fault in faults)
     pids = [word for process in processes for word in ("-p", str(process.pid))]
     strace = subprocess.Popen(
-        ["strace", *options, *pids, "-o", "/dev/null", "-e", f"trace={calls}", *injections],
+        ["strace", *options, *pids, "-e", f"trace={calls}", *injections],
         stderr=subprocess.PIPE,
         text=True,
     )

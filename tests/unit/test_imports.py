@@ -19,6 +19,7 @@ FOLDERS = ("launch", "supervisor", "log", "listener", "handler", "protocol", "se
 SUPERVISOR = (
     "loop",
     "upgrade",
+    "requests",
     "reload",
     "stopping",
     "health",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from calcd.listener import admission
@@ -60,22 +61,26 @@ def _with_value(settings: Settings, which: int) -> str:
 
 
 class ReachedLimits:
-    def __init__(self, log: Log, counters: Counters, present: list[Reached]) -> None:
-        """present is kept up to date."""
+    def __init__(self, log: Log, counters: Counters, present: Iterable[Reached]) -> None:
+        """present is what handed_over() has returned to the supervisor before."""
         self._log = log
         self._counters = counters
         refusing = [which for which in _ATTRIBUTES if which != admission.FULL]
         counters.reached_by_limit = dict.fromkeys(map(_name, _ATTRIBUTES), 0) | counters.reached_by_limit
         counters.refused_by_limit = dict.fromkeys(map(_name, refusing), 0) | counters.refused_by_limit
-        self._present = present
+        # By what an event names, and in order: a flood has thousands of sources.
+        self._present = {reached.key: reached for reached in present}
+
+    def handed_over(self) -> list[Reached]:
+        return list(self._present.values())
 
     def take(self, listener: int, settings: Settings, event: Limit) -> None:
         """Takes an event of the listener that has this PID and these settings."""
         key = _Key(listener, event.which, event.source)
-        reached = next((reached for reached in self._present if reached.key == key), None)
+        reached = self._present.get(key)
         if reached is None:
             reached = Reached(*key, _with_value(settings, event.which), time.monotonic())
-            self._present.append(reached)
+            self._present[key] = reached
             message, _ = _MESSAGES[event.which]
             self._log.write(message, setting=reached.setting, source=event.source)
             self._counters.reached_by_limit[_name(event.which)] += 1
@@ -86,11 +91,11 @@ class ReachedLimits:
             self._over(reached)
 
     def listener_ended(self, listener: int) -> None:
-        for reached in [reached for reached in self._present if reached.listener == listener]:
+        for reached in [reached for reached in self.handed_over() if reached.listener == listener]:
             self._over(reached)
 
     def _over(self, reached: Reached) -> None:
-        self._present.remove(reached)
+        del self._present[reached.key]
         _, message = _MESSAGES[reached.which]
         self._log.write(
             message,
@@ -102,8 +107,9 @@ class ReachedLimits:
 
     def status(self) -> str:
         """Returns the end of the STATUS line of systemctl status."""
-        full = {reached.setting for reached in self._present if reached.which == admission.FULL}
-        refused = {reached.source for reached in self._present if reached.which != admission.FULL}
+        present = self._present.values()
+        full = {reached.setting for reached in present if reached.which == admission.FULL}
+        refused = {reached.source for reached in present if reached.which != admission.FULL}
         parts = [f"{setting} reached, new connections wait" for setting in sorted(full)]
         if refused:
             parts.append(f"refusing connections of {len(refused)} source{'' if len(refused) == 1 else 's'}")

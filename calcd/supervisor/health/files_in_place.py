@@ -1,6 +1,5 @@
 """Checks that the files by which a running calcd is found are in place: pidfile and control socket."""
 
-import contextlib
 import os
 from collections.abc import Iterable
 
@@ -21,8 +20,16 @@ class FilesInPlace:
         """Logs each file that is gone, once. It makes no new file, because calcd may have given up the rights
         for that."""
         for file in list(self._files):
-            with contextlib.suppress(PermissionError):  # calcd's user may not look into the folder
-                if not file.is_in_place():
-                    self._files.remove(file)
-                    self._gone.append(str(file.path))
-                    self._log.write(messages.FILE_GONE, path=file.path, pid=os.getpid())
+            if not _is_in_place(file):
+                self._files.remove(file)
+                self._gone.append(str(file.path))
+                self._log.write(messages.FILE_GONE, path=file.path, pid=os.getpid())
+
+
+def _is_in_place(file: Pidfile | Control) -> bool:
+    try:
+        return file.is_in_place()
+    except PermissionError:  # calcd's user may not look into the folder, and others may
+        return True
+    except OSError:  # who looks for it does not find it, either: a loop of symbolic links, a disk that fails
+        return False

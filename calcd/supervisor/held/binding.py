@@ -9,7 +9,7 @@ from pathlib import Path
 
 from calcd.settings.addresses import Address
 from calcd.settings.table import Settings
-from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.failure import ExitStatus, Failure, shortage
 from calcd.supervisor.held import file_id, port_holder
 from calcd.supervisor.held.listening import Listening
 from calcd.supervisor.held.ownership import is_id
@@ -141,6 +141,8 @@ def _remove_stale(path: Path) -> None:
 
 
 def _failure(address: Address, error: OSError) -> Failure:
+    if short := shortage(f"cannot listen on {address}", error):
+        return short
     match error.errno:
         case errno.EADDRINUSE:
             holder = port_holder.find(address)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import calcd
-from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.failure import ExitStatus, Failure, shortage
 from calcd.supervisor.held import file_id, ownership
 from calcd.supervisor.held.file_id import FileId
 from calcd.supervisor.held.ownership import Identity
@@ -135,10 +135,11 @@ class Control:
 
     def accept(self, texts: Mapping[bytes, Callable[[], bytes]]) -> bytes | None:
         """Takes a request. A request for one of the texts, which have at most 65,535 bytes, is answered.
-        Returns RELOAD or UPGRADE if it is for that: it then waits for answer()."""
+        Returns RELOAD or UPGRADE if it is for that: it then waits for answer(). Raises OSError if the system
+        lacks what accept(2) needs; the request waits."""
         try:
             connection, _ = self.socket.accept()
-        except OSError:  # the peer has left already
+        except (BlockingIOError, ConnectionError):  # the peer has left already
             return None
         # Whoever asks has sent the request by now, or sends it at once. On a busy machine, "at once" was
         # more than a tenth of a second. Other peers must not delay the supervisor for long.
@@ -188,7 +189,10 @@ def listen(pidfile: Path, owner: Identity) -> Control:
     Raises Failure.
     """
     path = path_beside(pidfile)
-    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    try:
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        raise _failure(path, error) from error
     try:
         path.unlink(missing_ok=True)
         control.bind(str(path))
@@ -198,8 +202,13 @@ def listen(pidfile: Path, owner: Identity) -> Control:
         control.listen()
     except OSError as error:
         control.close()
-        raise Failure(
-            ExitStatus.NO_PERMISSION if isinstance(error, PermissionError) else ExitStatus.CANNOT_CREATE,
-            f"control socket {path}: {error.strerror or error}: give another path with --pidfile",
-        ) from error
+        raise _failure(path, error) from error
     return Control(OpenControl(path, Fd(control.detach()), file, []))
+
+
+def _failure(path: Path, error: OSError) -> Failure:
+    what = f"control socket {path}"
+    return shortage(what, error) or Failure(
+        ExitStatus.NO_PERMISSION if isinstance(error, PermissionError) else ExitStatus.CANNOT_CREATE,
+        f"{what}: {error.strerror or error}: give another path with --pidfile",
+    )

@@ -1,9 +1,12 @@
 """A listener as the supervisor sees it: a child process, a socket pair to it, and its connections."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
+import sys
+import termios
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -116,8 +119,10 @@ class ListenerProcess:
         return True
 
     def events(self) -> Iterator[Event]:
-        """Yields the events that the listener has sent since the last call."""
-        while True:
+        """Yields the events that the listener has sent since the last call. What it sends meanwhile waits for
+        the next one: a listener that has much to tell would keep the supervisor from all else."""
+        left = int.from_bytes(fcntl.ioctl(self._socket, termios.FIONREAD, bytes(4)), sys.byteorder)
+        while left > 0:
             try:
                 packet = self._socket.recv(packets.PACKET_SIZE)
             except BlockingIOError:
@@ -127,6 +132,7 @@ class ListenerProcess:
                 continue
             if not packet:
                 return
+            left -= len(packet)
             for event in packets.unpack(packet):
                 if (decoded := events.decode(event)) is not None:
                     yield decoded

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from calcd.supervisor.failure import ExitStatus, Failure
+from calcd.supervisor.failure import ExitStatus, Failure, shortage
 from calcd.supervisor.held import file_id, ownership
 from calcd.supervisor.held.ownership import Identity
 from calcd.supervisor.records import Fd
@@ -136,6 +136,8 @@ def _open(path: Path) -> int:
 
 
 def _failure(path: Path, error: OSError) -> Failure:
+    if short := shortage(f"pidfile {path}", error):
+        return short
     match error.errno:
         case errno.ELOOP:
             return Failure(

@@ -173,7 +173,7 @@ class ListenerEvents:
             case Progress(handler, sums) if handler in listener.connections:
                 self._connections.goes_on(listener.connections[handler], sums)
                 self._status.tell_soon()
-            case Died(handler, wait_status, microseconds):
+            case Died(handler, wait_status, microseconds) if handler in listener.connections:
                 self._connections.died(listener.connections[handler], wait_status, microseconds / 1e6)
                 self._connection_ended(listener, handler)
 

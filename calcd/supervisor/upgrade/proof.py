@@ -56,7 +56,10 @@ class Proof:
             self._close()
 
     def _take_answer(self) -> None:
-        part = os.read(self._answers, 65536)
+        try:
+            part = os.read(self._answers, 65536)
+        except BlockingIOError:  # the event was for a file that had this number before
+            return
         self._answer += part
         if part:
             return
