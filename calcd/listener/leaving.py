@@ -51,6 +51,7 @@ class Leaving:
         self._reports = reports
         self._staffing = staffing
         self._is_draining = False
+        self._is_alone = False  # the supervisor is dead
         self._last_connection = 0  # ends the wait for the backlog when so many are accepted in all
 
     def is_over(self) -> bool:
@@ -74,6 +75,8 @@ class Leaving:
         if not self._is_draining:
             self._is_draining = True
             self._timers.set("drained", self._drain_time, self._kill)
+            # Those of the backlog who are let in last need time as well.
+            self._timers.set("last call", self._drain_time / 2, self._give_up_backlog)
             if self._staffing.has_closed:
                 self._tell_all(signals.SIGTERM, math.inf)
             else:
@@ -85,6 +88,7 @@ class Leaving:
         While the supervisor lives, only the supervisor may give up a socket: the next listener accepts from
         it.
         """
+        self._is_alone = True
         if not self._has_successor:
             self._staffing.refuse_new_connections()
         self.drain()
@@ -95,8 +99,9 @@ class Leaving:
             if not self._admission.is_full():
                 self._timers.set("backlog", _BACKLOG_INTERVAL, self._close_when_nobody_waits)
                 return
-            if self._is_draining:
-                # There is room for those that wait once the others have got their answers.
+            # There is room for those that wait once the others have got their answers. Of those that other
+            # listeners serve, only the supervisor tells.
+            if self._is_draining and (self._pool.serving or not self._is_alone):
                 for handler in self._pool.serving:
                     os.kill(handler, signals.SIGTERM)
                 self._timers.set("backlog", _REMINDER_INTERVAL, self._close_when_nobody_waits)
@@ -106,6 +111,12 @@ class Leaving:
             self._tell_all(signals.SIGTERM, math.inf)
         elif self._pool.is_reused:
             self._tell_all(STOP_ACCEPTING, _STOP_ACCEPTING_TIMES)
+
+    def _give_up_backlog(self) -> None:
+        if self._timers.is_set("backlog"):
+            self._timers.cancel("backlog")
+            self._last_connection = 0
+            self._close_when_nobody_waits()
 
     def _tell_all(self, signal: int, times: float) -> None:
         """Sends a signal to all handlers, by the process group that they share with the listener.

@@ -15,7 +15,7 @@ import pytest
 from support.clients import Clients
 from support.daemon import Calcd, ask, receive
 from support.installed import Installed
-from support.processes import Process, stopped, users_of, wait_for
+from support.processes import DEADLINE, Process, stopped, users_of, wait_for
 
 from calcd.protocol.classic import Operation, encode_request
 
@@ -105,7 +105,7 @@ def test_a_new_listener_that_has_much_to_hear_hears_of_a_stop_as_well(
     """It is told a number for each host that has connections: more than the socket to it holds."""
     with Calcd(folder, tree=installed.tree) as calcd:
         hosts = [f"127.0.{part}.{number}" for part in (1, 2) for number in range(1, 201)]
-        connections = [socket.create_connection(calcd.address, 60, (host, 0)) for host in hosts]
+        connections = [socket.create_connection(calcd.address, DEADLINE, (host, 0)) for host in hosts]
         for connection in connections:
             assert ask(connection, Operation.ADD, 1, 1) == 2
         installed.stop_at("listener/main.py", "    huge_pages.move_program_text()\n")

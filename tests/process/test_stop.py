@@ -1,5 +1,6 @@
 """How calcd ends, and what its clients see of that."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -104,7 +105,7 @@ def test_nobody_who_could_connect_goes_without_an_answer(tmp_path: Path, host: s
 
 def test_who_waits_at_the_limit_of_connections_is_answered_as_well(tmp_path: Path) -> None:
     calcd = Calcd(tmp_path)
-    calcd.config.write_text("[calcd]\nMaxConnections=2\n")
+    calcd.config.write_text("[calcd]\nMaxConnections=2\nDrainTime=5min\n")
     calcd.expected.append("MaxConnections=2 is .*")
     with calcd:
         served = [calcd.connect() for _ in range(2)]
@@ -114,11 +115,36 @@ def test_who_waits_at_the_limit_of_connections_is_answered_as_well(tmp_path: Pat
         for connection in waiting:
             connection.sendall(encode_request(ADD, 20, 22))
         calcd.signal(signal.SIGTERM)
-        for connection in waiting:
-            assert receive(connection, 1) == (42,)
-        for connection in (*served, *waiting):
+        for connection in served:
             assert connection.recv(1) == b""
             connection.close()
+        for connection in waiting:
+            assert receive(connection, 1) == (42,)
+            assert connection.recv(1) == b""
+            connection.close()
+
+
+@pytest.mark.long
+def test_who_waits_for_clients_that_do_not_leave_is_given_up_while_there_is_time_for_those(
+    tmp_path: Path,
+) -> None:
+    """Each of them takes the second that it has for its half of the close, and nobody is killed."""
+    calcd = Calcd(tmp_path)
+    calcd.config.write_text("[calcd]\nMaxConnections=1\nDrainTime=8s\n")
+    calcd.expected.append("MaxConnections=1 is .*")
+    with calcd:
+        clients = [calcd.connect() for _ in range(12)]
+        for connection in clients:
+            connection.sendall(encode_request(ADD, 20, 22))
+        calcd.wait_for_log("MaxConnections=1 is reached.*")
+        calcd.signal(signal.SIGTERM)
+        calcd.wait_until_gone()
+        answers = []
+        for connection in clients:
+            with connection, contextlib.suppress(ConnectionResetError):
+                answers.append(receive(connection, 1))
+        assert answers == [(42,)] * len(answers)
+        assert 1 < len(answers) < len(clients)
 
 
 def _stuff(connection: socket.socket) -> None:

@@ -118,3 +118,22 @@ def test_ends_of_connections_that_the_supervisor_does_not_know_of_are_left_out(
     events.take_all()
     assert (counters.connections, counters.served, counters.requests) == (0, 0, 0)
     assert counters.handlers_killed == 1  # the last one, which waited
+
+
+def test_a_ping_comes_behind_what_there_was_no_room_for(
+    pair: tuple[ListenerProcess, socket.socket],
+) -> None:
+    """Its answer is taken as one to that, too."""
+    listener, theirs = pair
+    for number in range(1000):
+        listener.count_of_others(f"192.0.2.{number}", 1)
+    assert not listener.send_rest()
+    listener.tell(packets.RETIRE, 1)
+    theirs.recv(packets.PACKET_SIZE)
+    listener.ping()
+    listener.ping()
+    commands = []
+    while not listener.send_rest() or len(commands) < 1001:  # and one before
+        commands.append(theirs.recv(packets.PACKET_SIZE)[0])
+    others = [command for command in commands if command != packets.COUNT]
+    assert others == [packets.RETIRE, packets.PING]

@@ -138,10 +138,10 @@ class ListenerProcess:
                     yield decoded
 
     def ping(self) -> None:
-        """Counts as unanswered also if the listener has died, or does not read."""
+        """Asks for an answer, which comes behind all that tell() was given before."""
         self.unanswered += 1
-        with contextlib.suppress(BlockingIOError, ConnectionError):
-            self._socket.send(bytes([packets.PING]))
+        if bytes([packets.PING]) not in self._unsent_commands:
+            self.tell(packets.PING)
 
     def kill(self) -> None:
         """Kills the listener. Its handlers serve on."""
