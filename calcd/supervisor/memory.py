@@ -25,4 +25,4 @@ class Memory:
     started: float = dataclasses.field(default_factory=time.time)
     began: float = dataclasses.field(default_factory=time.monotonic)
     serving_since: float = 0.0  # time.monotonic(): the current listener
-    delay: float = 0.0  # seconds before the listener that is started next, if this one dies
+    delay: float = 0.1  # seconds before the listener that is started next, if this one dies

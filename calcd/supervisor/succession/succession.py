@@ -129,6 +129,8 @@ class Succession:
             return
         if listener is self._roster.current:
             self._roster.current = None
+            if time.monotonic() - self._memory.serving_since > _STABLE:
+                self._memory.delay = 0.0
         elif wait_status == 0:
             return  # it was retiring
         if self.is_closed:
@@ -170,7 +172,6 @@ class Succession:
     def start_later(self) -> float:
         """Starts a listener after a delay. Returns the delay in seconds."""
         memory = self._memory
-        is_stable = time.monotonic() - memory.serving_since > _STABLE
-        memory.delay = 0.0 if is_stable else min(max(2 * memory.delay, _FIRST_DELAY), _LAST_DELAY)
-        self._timers.set("restart", memory.delay, lambda: self.start(self.settings, self.sockets))
-        return memory.delay
+        delay, memory.delay = memory.delay, min(max(2 * memory.delay, _FIRST_DELAY), _LAST_DELAY)
+        self._timers.set("restart", delay, lambda: self.start(self.settings, self.sockets))
+        return delay
