@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # What the unit shows to the service, of the places where a configuration may be.
-_SHOWN = ("etc/calcd", "usr")
+_SHOWN = ("etc/calcd", "usr", "lib", "lib64", "bin")
 WHAT_IS_SHOWN = "the shipped unit shows /etc/calcd and /usr alone to the service; put the file itself there"
 _NAMES = ("etc/calcd/calcd.conf", "usr/lib/calcd/calcd.conf")
 _MOST_HOPS = 40  # path_resolution(7)
@@ -43,9 +43,12 @@ def hidden_from_service(
         return
     for main in [root / name for name in _NAMES] if config_file is None else [config_file]:
         folder = Path(f"{main}.d")
-        for file in (main, folder, *sorted(folder.glob("*.conf"))):
-            if (target := _place_outside(file, root)) is not None:
-                yield file, target
+        names = [main, folder]
+        if _place_outside(folder, root) is None:
+            names += sorted(folder.glob("*.conf"))
+        for name in names:
+            if (target := _place_outside(name, root)) is not None:
+                yield name, target
 
 
 def _place_outside(path: Path, root: Path) -> Path | None:

@@ -303,6 +303,8 @@ def test_links_within_what_the_service_sees_are_fine(write: Write, tmp_path: Pat
     (tmp_path / MAIN).symlink_to("real.conf")
     (tmp_path / f"{MAIN}.d/a.conf").symlink_to(tmp_path / "usr/share/calcd/site.conf")
     (tmp_path / f"{MAIN}.d/b.conf").symlink_to("/dev/null")
+    (tmp_path / "lib").symlink_to("usr/lib")
+    (tmp_path / f"{MAIN}.d/c.conf").symlink_to("../../../lib/calcd.conf")
     assert hidden(tmp_path) == []
 
 
@@ -319,6 +321,13 @@ def test_a_link_that_comes_back_by_another_folder_is_found(write: Write, tmp_pat
     (tmp_path / "srv/calcd.conf").symlink_to(real)
     (tmp_path / MAIN).symlink_to(tmp_path / "srv/calcd.conf")
     assert hidden(tmp_path) == [f"{MAIN} srv/calcd.conf"]
+
+
+def test_of_a_folder_that_is_hidden_the_files_are_not_named(write: Write, tmp_path: Path) -> None:
+    write("srv/calcd/a.conf", "LogLevel=err\n")
+    (tmp_path / MAIN).parent.mkdir(parents=True)
+    (tmp_path / f"{MAIN}.d").symlink_to(tmp_path / "srv/calcd")
+    assert hidden(tmp_path) == [f"{MAIN}.d srv/calcd"]
 
 
 def test_a_link_by_way_of_a_folder_that_is_a_link_is_found(write: Write, tmp_path: Path) -> None:
