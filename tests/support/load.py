@@ -85,11 +85,14 @@ class Load:
         self.outcomes: collections.Counter[str] = collections.Counter()
 
     def client(self) -> None:
-        """Connects again and again, until its share of the connections is made or the load is over."""
+        """Connects again and again, until its share of the connections is made or the load is over. One that
+        stays connects once."""
         while self._may_connect():
             outcome = converse(self._server, random.choice(self._sources), self._moments())
             with self._lock:
                 self.outcomes[outcome] += 1
+            if self._stay:  # also if it was lost
+                return
 
     def _moments(self) -> Iterator[None]:
         """Yields when to add. It goes on once the answer has come."""
