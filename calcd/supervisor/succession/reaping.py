@@ -37,8 +37,8 @@ class Reaping:
         with contextlib.suppress(ChildProcessError):
             while (child := os.waitpid(-1, os.WNOHANG)) != (0, 0):
                 dead.append(child)
-        # The children's last events and reports come first, so that every handler that has died is known. This
-        # also tries again to send what a listener had no room for, such as a stop, if no child has died.
+        # The children's last events and reports come first, so that every handler that has died is known.
+        # This also tries again to send what a listener had no room for, such as a stop, if no child has died.
         self._events.take_all()
         for listener in self._roster.orphaned:
             self._events.take_reports(listener)
