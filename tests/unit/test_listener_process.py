@@ -132,7 +132,7 @@ def test_a_ping_comes_behind_what_there_was_no_room_for(
     theirs.recv(packets.PACKET_SIZE)
     listener.ping()
     listener.ping()
-    commands = []
+    commands: list[int] = []
     while not listener.send_rest() or len(commands) < 1001:  # and one before
         commands.append(theirs.recv(packets.PACKET_SIZE)[0])
     others = [command for command in commands if command != packets.COUNT]
