@@ -74,9 +74,10 @@ class Leaving:
         open after the drain time are cut off."""
         if not self._is_draining:
             self._is_draining = True
-            self._timers.set("drained", self._drain_time, self._kill)
-            # Those of the backlog who are let in last need time as well.
+            # Those of the backlog who are let in last need time as well. Timers that are due together run in
+            # this order: nobody is let in any more when _kill() makes room.
             self._timers.set("last call", self._drain_time / 2, self._give_up_backlog)
+            self._timers.set("drained", self._drain_time, self._kill)
             if self._staffing.has_closed:
                 self._tell_all(signals.SIGTERM, math.inf)
             else:
@@ -128,8 +129,6 @@ class Leaving:
             self._timers.set("told", _REMINDER_INTERVAL, lambda: self._tell_all(signal, times - 1))
 
     def _kill(self) -> None:
-        self._timers.cancel("backlog")
-        self._staffing.close()  # before there is room again for those that wait
         self._pool.are_killed = True
         for handler in self._pool:
             os.kill(handler, signals.SIGKILL)
