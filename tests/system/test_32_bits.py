@@ -89,7 +89,7 @@ def test_i386_serves_many_and_reloads_and_keeps_deadlines(serving: Service) -> N
     assert silent.read_line() == "over\n"
     wait_for(lambda: serving.logged(messages.CUT_OFF), "its line in the journal")
     (cut_off,) = serving.logged(messages.CUT_OFF)
-    assert float(cut_off["CALCD_DURATION"]) >= 4
+    assert 4 <= float(cut_off["CALCD_DURATION"]) < 20
     outcomes = load.finish()
     assert outcomes.pop("ok") > 10
     assert not outcomes
