@@ -205,6 +205,14 @@ def test_an_upgrade_that_fails_is_a_restart_that_says_why(
     assert service.pid(SUPERVISOR) != int(before["MainPID"])
 
 
+def do_what_it_says(service: Service, said: str) -> None:
+    """Upgrades, once the configuration is right, by the command that the package has named."""
+    then = re.search("  Put that right, then: (.*)", said)
+    assert then
+    service.machine.run(then[1])
+    assert service.logged(messages.UPGRADED)
+
+
 def test_a_configuration_that_is_wrong_ends_nothing(service: Service, calcd: str) -> None:
     service.configure("[calcd]\nDrainTime=soon\n")
     before = unit(service)
@@ -213,12 +221,9 @@ def test_a_configuration_that_is_wrong_ends_nothing(service: Service, calcd: str
         f"{AS_BEFORE}the installed one would not start:\n  calcd: /etc/calcd/calcd.conf.d/test.conf" in said
     )
     assert unit(service) == before
-    then = re.search("  Put that right, then: (.*)", said)
-    assert then
     service.configure("[calcd]\nDrainTime=5s\n")
-    service.machine.run(then[1])
+    do_what_it_says(service, said)
     assert unit(service) == before
-    assert service.logged(messages.UPGRADED)
 
 
 def test_a_configuration_that_the_service_does_not_see_ends_nothing(service: Service, calcd: str) -> None:
@@ -231,11 +236,8 @@ def test_a_configuration_that_the_service_does_not_see_ends_nothing(service: Ser
     assert f"{AS_BEFORE}the installed one perhaps would not start:\n  calcd: upgrade failed: " in said
     assert f"{link}: cannot be read: No such file or directory: it is a symbolic link to /srv/conf" in said
     assert unit(service) == before
-    then = re.search("  Put that right, then: (.*)", said)
-    assert then
-    service.machine.run(then[1])
+    do_what_it_says(service, said)
     assert unit(service) == before
-    assert service.logged(messages.UPGRADED)
 
 
 def test_what_forbids_restarts_holds_for_upgrades_too(service: Service, calcd: str) -> None:

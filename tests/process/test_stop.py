@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support import no_deadlines
 from support.addresses import accepts, is_read
 from support.daemon import Calcd, ask, receive
 from support.processes import wait_for
@@ -104,10 +105,8 @@ def test_nobody_who_could_connect_goes_without_an_answer(tmp_path: Path, host: s
 
 
 def test_who_waits_at_the_limit_of_connections_is_answered_as_well(tmp_path: Path) -> None:
-    calcd = Calcd(tmp_path)
-    calcd.config.write_text("[calcd]\nMaxConnections=2\nDrainTime=5min\n")
-    calcd.expected.append("MaxConnections=2 is .*")
-    with calcd:
+    settings = "MaxConnections=2\nDrainTime=5min"
+    with no_deadlines.calcd_with(tmp_path, settings, "MaxConnections=2 is .*") as calcd:
         served = [calcd.connect() for _ in range(2)]
         for connection in served:
             assert ask(connection, ADD, 1, 1) == 2
@@ -129,10 +128,8 @@ def test_who_waits_for_clients_that_do_not_leave_is_given_up_while_there_is_time
     tmp_path: Path,
 ) -> None:
     """Each of them takes the second that it has for its half of the close, and nobody is killed."""
-    calcd = Calcd(tmp_path)
-    calcd.config.write_text("[calcd]\nMaxConnections=1\nDrainTime=8s\n")
-    calcd.expected.append("MaxConnections=1 is .*")
-    with calcd:
+    settings = "MaxConnections=1\nDrainTime=8s"
+    with no_deadlines.calcd_with(tmp_path, settings, "MaxConnections=1 is .*") as calcd:
         clients = [calcd.connect() for _ in range(12)]
         for connection in clients:
             connection.sendall(encode_request(ADD, 20, 22))
