@@ -8,6 +8,8 @@
 3.  Under systemd, the launcher sends READY=1 and MAINPID= while it still is the main process. With
     NotifyAccess=main, systemd takes neither from a daemon that it does not know yet. To become known, the
     daemon would have to wait until the launcher has ended.
+4.  Until systemd has read that, it sends the SIGTERM of a stop to the launcher, and then waits for the
+    daemon, which would not know. So the launcher stays until systemd has read it, and passes such signals on.
 """
 
 import contextlib
@@ -110,8 +112,7 @@ class Launch:
     def succeeded(self, status: str) -> None:
         """Tells the launcher that the daemon serves. Raises BrokenPipeError if the launcher was
         interrupted."""
-        assignments = (f"MAINPID={os.getpid()}", "READY=1", f"STATUS={status}")
-        os.write(self._stream, bytes([ExitStatus.OK]) + "\n".join(assignments).encode())
+        os.write(self._stream, bytes([ExitStatus.OK]) + f"{os.getpid()} {status}".encode())
         os.close(self._stream)
 
     def failed(self, failure: Failure) -> None:
@@ -128,34 +129,41 @@ def launch(daemon: Callable[[Launch], None]) -> None:
         ours.close()
         sys.exit(_run(daemon, Launch(theirs.detach())))
     theirs.close()
+    signals = SignalPipe(_INTERRUPTS)
+    admit_signals()
     with ours:
-        outcome = _await_outcome(ours)
+        outcome = _await_outcome(ours, signals)
     os.waitpid(child, 0)  # it has ended when python-daemon forked
     if not outcome:
         raise Failure(ExitStatus.SOFTWARE, "the daemon died while it started; calcd --foreground shows how")
     status, text = outcome[0], outcome[1:].decode(errors="replace")
     if status != ExitStatus.OK:
         raise Failure(ExitStatus(status), text)
-    sd_notify.tell(text)
+    pid, _, text = text.partition(" ")
+    sd_notify.tell(f"MAINPID={pid}", "READY=1", f"STATUS={text}")
+    if "NOTIFY_SOCKET" in os.environ:
+        sd_notify.wait_until_read()
+        for number in {*signals.read(), *signal.sigpending()}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), number)
 
 
-def _await_outcome(stream: socket.socket) -> bytes:
+def _await_outcome(stream: socket.socket, signals: SignalPipe) -> bytes:
     """Returns what the daemon says, or nothing if it died.
 
     An interrupt ends the launcher, and the daemon then stops and removes its files. Both processes agree on
     what came first. After the shutdown(2), the daemon's write fails (EPIPE). What the daemon wrote before can
     still be read, and then the interrupt came too late.
     """
-    signals = SignalPipe(_INTERRUPTS)
-    admit_signals()
-    select.select([stream.fileno(), signals.reading_end], [], [])
-    interrupts = signals.read()
-    if interrupts:
+    readable, _, _ = select.select([stream.fileno(), signals.reading_end], [], [])
+    interrupted = signals.reading_end in readable
+    if interrupted:
         stream.shutdown(socket.SHUT_RD)
     outcome = b"".join(iter(lambda: stream.recv(4096), b""))
-    if interrupts and not outcome:
-        signal.signal(interrupts[0], signal.SIG_DFL)
-        os.kill(os.getpid(), interrupts[0])
+    if interrupted and not outcome:
+        number = signals.read()[0]
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
     # Interrupts are too late from now on. They are blocked, because Python removes its signal handlers before
     # it exits.
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)

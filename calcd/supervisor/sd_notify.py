@@ -2,9 +2,14 @@
 
 import contextlib
 import os
+import select
+import socket
 import time
 
 from systemd import daemon
+
+# Seconds. systemd that loads its units anew takes a few, and more on a busy machine.
+_LONGEST_READING = 30
 
 
 def tell(*assignments: str) -> None:
@@ -21,6 +26,18 @@ def reloading() -> None:
     """Tells of a reload. By the time in the message, systemd knows that the next READY=1 is later (systemd
     253 and later)."""
     tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+
+def wait_until_read() -> None:
+    """Returns once systemd has acted on all that it was told: sd_notify_barrier(3), systemd 246 and later.
+
+    python-systemd has no function for it. Waits for 30 seconds at most.
+    """
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs, contextlib.suppress(OSError):
+            daemon.notify("BARRIER=1", fds=[theirs.fileno()])
+        select.select([ours], [], [], _LONGEST_READING)  # for the end of theirs, which systemd has too
 
 
 def watchdog_interval() -> float | None:

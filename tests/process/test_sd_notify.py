@@ -1,9 +1,12 @@
 """What a service manager is told: sd_notify(3)."""
 
+import contextlib
 import os
+import queue
 import signal
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,13 +34,31 @@ class Manager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.socket.bind(str(path))
+        self.reads_barriers = threading.Event()
+        self.reads_barriers.set()
+        self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def close(self) -> None:
+        self.reads_barriers.set()
+        self.socket.shutdown(socket.SHUT_RD)
+        self._reader.join()
+        self.socket.close()
+
+    def _read(self) -> None:
+        # There is no room for the file descriptor of a barrier. So the kernel closes it, as systemd does.
+        while data := self.socket.recv(4096, socket.MSG_PEEK):
+            if data == b"BARRIER=1":
+                self.reads_barriers.wait()
+            data, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(_UCRED.size))
+            if data != b"BARRIER=1":
+                ((_, _, credentials),) = ancillary
+                self._told.put(Told(_UCRED.unpack(credentials)[0], data.decode().splitlines()))
 
     def receive(self, seconds: float = DEADLINE) -> Told:
-        """Raises TimeoutError."""
-        self.socket.settimeout(seconds)
-        data, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(_UCRED.size))
-        ((_, _, credentials),) = ancillary
-        return Told(_UCRED.unpack(credentials)[0], data.decode().splitlines())
+        """Raises queue.Empty."""
+        return self._told.get(timeout=seconds)
 
     def wait_for(self, line: str) -> Told:
         """Lets pass what is told before."""
@@ -49,8 +70,7 @@ class Manager:
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[Manager]:
-    manager = Manager(tmp_path / "notify")
-    with manager.socket:
+    with contextlib.closing(Manager(tmp_path / "notify")) as manager:
         yield manager
 
 
@@ -91,12 +111,27 @@ def test_in_the_foreground_calcd_says_so_itself(folder: Path, manager: Manager) 
         assert status.startswith(NOTHING_YET)
 
 
+def test_until_it_is_known_who_calcd_is_the_launcher_passes_signals_on(
+    folder: Path, manager: Manager
+) -> None:
+    with service(folder, manager) as calcd:
+        calcd.stop()
+        manager.wait_for("STOPPING=1")
+        manager.reads_barriers.clear()
+        calcd.launch()
+        manager.wait_for("READY=1")
+        calcd.launcher.send_signal(signal.SIGHUP)
+        manager.reads_barriers.set()
+        assert calcd.outcome().returncode == 0
+        assert manager.wait_for("RELOADING=1").pid == calcd.supervisor.pid
+
+
 def test_a_start_that_fails_is_not_ready(folder: Path, manager: Manager) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         calcd = service(folder, manager)
         calcd.config.write_text(f"[calcd]\nListen=127.0.0.1:{taken.getsockname()[1]}\n")
         assert calcd.start().returncode == 69
-    with pytest.raises(BlockingIOError):
+    with pytest.raises(queue.Empty):
         manager.receive(0)
 
 
@@ -146,7 +181,7 @@ def test_the_watchdog_is_fed_while_the_supervisor_turns_and_no_longer(folder: Pa
             assert manager.wait_for("WATCHDOG=1").pid == calcd.supervisor.pid
         os.kill(calcd.supervisor.pid, signal.SIGSTOP)
         wait_for(lambda: calcd.supervisor.status("State").startswith("T"), "a supervisor that is stopped")
-        with pytest.raises(TimeoutError):
+        with pytest.raises(queue.Empty):
             for _ in range(3):  # one or two may have been told before
                 manager.receive(seconds=1)
         os.kill(calcd.supervisor.pid, signal.SIGCONT)
@@ -156,5 +191,5 @@ def test_the_watchdog_is_fed_while_the_supervisor_turns_and_no_longer(folder: Pa
 def test_another_process_s_watchdog_is_not_fed(folder: Path, manager: Manager) -> None:
     with service(folder, manager, watchdog="300000", watchdog_pid="1"):
         manager.wait_for("READY=1")
-        with pytest.raises(TimeoutError):
+        with pytest.raises(queue.Empty):
             manager.receive(seconds=1)
