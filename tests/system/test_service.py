@@ -34,7 +34,7 @@ def test_the_first_connection_starts_it_and_is_answered(service: Service) -> Non
     service.machine.run("systemctl start calcd.socket")
     assert service.show("ActiveState") == "inactive"
     assert service.answer() == "5"
-    assert service.show("ActiveState") == "active"
+    wait_for(lambda: service.show("ActiveState") == "active", "a start that is over for systemd, too")
 
 
 def test_ps_shows_which_process_is_which_and_whom_a_handler_serves(service: Service) -> None:
