@@ -165,7 +165,7 @@ def _await_outcome(stream: socket.socket, signals: SignalPipe) -> bytes:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     # Interrupts are too late from now on. They are blocked, because Python removes its signal handlers before
-    # it exits.
+    # it exits. Those that stay pending are the daemon's, where a service manager has sent them (reason 4).
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     return outcome
 

@@ -10,7 +10,8 @@ from system.service import HANDLER, Service
 from calcd.log import messages
 
 STOP = "os.kill(os.getpid(), signal.SIGSTOP)"
-# Of a daemon that logs how many are connected before it is known: at a higher level in Debian 12.
+# Debian 12's systemd warns of a daemon that tells how many are connected before it is known. No start takes
+# as long as these.
 NOT_YET_KNOWN = (
     r"calcd.service: Got notification message from PID \d+, but reception only permitted for main PID \d+"
 )
